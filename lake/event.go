@@ -1,0 +1,281 @@
+package lake
+
+import (
+	"bytes"
+	"crypto/md5"
+	"encoding/hex"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"reflect"
+	"slices"
+	"strings"
+	"time"
+	"unicode/utf8"
+)
+
+// SchemaVersion is the version of the payload structs that this binary writes.
+// It grows when a field is added; fields are never renamed or retyped.
+const SchemaVersion = 1
+
+// MaxEventBytes is the largest event on the wire. Topics take records of this
+// size; larger things travel by hash.
+const MaxEventBytes = 16 << 20
+
+// Event is a CloudEvents 1.0 event in structured mode: the value of a Kafka
+// record. Data points at a payload struct, such as *ChatMessage.
+type Event struct {
+	ID            string    // stable: see StableID
+	Source        string    // URI of the origin: claude-code://project/session
+	Type          string    // weir.<family>.<what>.v1
+	Subject       string    // the unit that a split never cuts through
+	Time          time.Time // when it happened, UTC
+	SchemaVersion int64     // SchemaVersion of the writer; 0 means this binary's
+	ParserVersion int64     // version of the source's parser; a higher one wins
+	Data          any
+	Extra         string // JSON object of the fields that this binary does not know
+}
+
+// Errors that DecodeEvent wraps. Each becomes the reason of a dead letter.
+var (
+	ErrNotJSON     = errors.New("not a JSON object")
+	ErrInvalidUTF8 = errors.New("invalid UTF-8")
+	ErrUnknownType = errors.New("unknown event type")
+	ErrWrongType   = errors.New("field has the wrong type")
+	ErrIncomplete  = errors.New("a required attribute is missing")
+)
+
+// StableID is the id of an event: md5 over its source kind and native ids,
+// joined by a byte that no id holds. Paths and file names do not belong in it.
+func StableID(parts ...string) string {
+	h := md5.New()
+	for i, part := range parts {
+		if i > 0 {
+			h.Write([]byte{0x1f})
+		}
+		h.Write([]byte(part))
+	}
+	return hex.EncodeToString(h.Sum(nil))
+}
+
+type wireEvent struct {
+	SpecVersion     string    `json:"specversion"`
+	ID              string    `json:"id"`
+	Source          string    `json:"source"`
+	Type            string    `json:"type"`
+	Subject         string    `json:"subject"`
+	Time            time.Time `json:"time"`
+	DataContentType string    `json:"datacontenttype,omitempty"`
+	SchemaVersion   int64     `json:"schemaversion,omitempty"`
+	ParserVersion   int64     `json:"parserversion,omitempty"`
+	Data            any       `json:"data"`
+}
+
+// Encode gives the event as CloudEvents JSON, without a newline.
+func (e Event) Encode() ([]byte, error) {
+	if err := e.check(); err != nil {
+		return nil, fmt.Errorf("event %s: %w", e.ID, err)
+	}
+	version := e.SchemaVersion
+	if version == 0 {
+		version = SchemaVersion
+	}
+	wire := wireEvent{
+		SpecVersion: "1.0", ID: e.ID, Source: e.Source, Type: e.Type, Subject: e.Subject,
+		Time: e.Time.UTC().Truncate(time.Microsecond), DataContentType: "application/json",
+		SchemaVersion: version, ParserVersion: e.ParserVersion, Data: e.Data,
+	}
+	var buf bytes.Buffer
+	enc := json.NewEncoder(&buf)
+	enc.SetEscapeHTML(false)
+	if err := enc.Encode(wire); err != nil {
+		return nil, fmt.Errorf("event %s: %w", e.ID, err)
+	}
+	return bytes.TrimSuffix(buf.Bytes(), []byte("\n")), nil
+}
+
+func (e Event) check() error {
+	switch {
+	case e.ID == "":
+		return fmt.Errorf("id: %w", ErrIncomplete)
+	case e.Subject == "":
+		return fmt.Errorf("subject: %w", ErrIncomplete)
+	case e.Time.IsZero():
+		return fmt.Errorf("time: %w", ErrIncomplete)
+	}
+	if _, ok := PayloadOf(e.Type); !ok {
+		return fmt.Errorf("type %q: %w", e.Type, ErrUnknownType)
+	}
+	return nil
+}
+
+// DecodeEvent reads one record's value. Fields that the payload struct does
+// not know are kept in Extra. The error wraps one of the sentinels above.
+func DecodeEvent(value []byte) (Event, error) {
+	if !utf8.Valid(value) {
+		return Event{}, ErrInvalidUTF8
+	}
+	var wire struct {
+		wireEvent
+		Data json.RawMessage `json:"data"`
+	}
+	if err := json.Unmarshal(value, &wire); err != nil {
+		return Event{}, classify(err)
+	}
+	event := Event{
+		ID: wire.ID, Source: wire.Source, Type: wire.Type, Subject: wire.Subject, Time: wire.Time.UTC(),
+		SchemaVersion: wire.SchemaVersion, ParserVersion: wire.ParserVersion,
+	}
+	if err := event.check(); err != nil {
+		return Event{}, err
+	}
+	payload, _ := PayloadOf(wire.Type)
+	event.Data = payload.New()
+	if len(wire.Data) == 0 || wire.Data[0] != '{' {
+		return Event{}, fmt.Errorf("data: %w", ErrWrongType)
+	}
+	if err := json.Unmarshal(wire.Data, event.Data); err != nil {
+		return Event{}, fmt.Errorf("data: %w", classify(err))
+	}
+	extra, err := unknownFields(value, wire.Data, payload)
+	if err != nil {
+		return Event{}, err
+	}
+	event.Extra = extra
+	return event, nil
+}
+
+var envelopeKeys = map[string]bool{
+	"specversion": true, "id": true, "source": true, "type": true, "subject": true, "time": true,
+	"datacontenttype": true, "schemaversion": true, "parserversion": true, "data": true,
+}
+
+// unknownFields keeps what a newer producer sent: unknown keys of data, and
+// unknown attributes of the envelope under "_attributes".
+func unknownFields(value, data []byte, payload *Payload) (string, error) {
+	unknown := map[string]json.RawMessage{}
+	if err := collect(unknown, data, payload.known); err != nil {
+		return "", err
+	}
+	attributes := map[string]json.RawMessage{}
+	if err := collect(attributes, value, envelopeKeys); err != nil {
+		return "", err
+	}
+	if len(attributes) > 0 {
+		text, err := json.Marshal(attributes)
+		if err != nil {
+			return "", err
+		}
+		unknown["_attributes"] = text
+	}
+	if len(unknown) == 0 {
+		return "", nil
+	}
+	text, err := json.Marshal(unknown) // keys come out sorted
+	return string(text), err
+}
+
+func collect(into map[string]json.RawMessage, object []byte, known map[string]bool) error {
+	var fields map[string]json.RawMessage
+	if err := json.Unmarshal(object, &fields); err != nil {
+		return classify(err)
+	}
+	for key, raw := range fields {
+		if !known[key] {
+			into[key] = raw
+		}
+	}
+	return nil
+}
+
+func classify(err error) error {
+	var typed *json.UnmarshalTypeError
+	if errors.As(err, &typed) {
+		return fmt.Errorf("%s: %s where %s belongs: %w", typed.Field, typed.Value, typed.Type, ErrWrongType)
+	}
+	var at *time.ParseError
+	if errors.As(err, &at) {
+		return fmt.Errorf("time %q: not RFC 3339: %w", at.Value, ErrWrongType)
+	}
+	return fmt.Errorf("%w: %v", ErrNotJSON, err)
+}
+
+// Payload is one event type and the table that its rows go to.
+type Payload struct {
+	Type   string // weir.chat.message.v1; a family with free kinds ends in .* (weir.swarm.*.v1)
+	Family string // chat: the topic is weir.chat
+	Table  string // events.chat_messages
+	Doc    string // one row is …
+	New    func() any
+
+	columns []Column
+	known   map[string]bool
+}
+
+// Columns are the columns of the payload's table: the envelope, then the data.
+func (p *Payload) Columns() []Column {
+	return append(slices.Clone(envelopeColumns), p.columns...)
+}
+
+// Topic is the Kafka topic of the payload's family.
+func (p *Payload) Topic() string { return "weir." + p.Family }
+
+// Payloads lists every event type, in the order of the documentation. Where a
+// family has several tables, its first is the primary one: the sink commits it
+// last, so its offset is the family's.
+func Payloads() []*Payload { return payloads }
+
+// PayloadOf finds the payload of an event type.
+func PayloadOf(eventType string) (*Payload, bool) {
+	for _, p := range payloads {
+		if prefix, suffix, free := strings.Cut(p.Type, "*"); p.Type == eventType ||
+			free && len(eventType) > len(p.Type)-1 && strings.HasPrefix(eventType, prefix) && strings.HasSuffix(eventType, suffix) {
+			return p, true
+		}
+	}
+	return nil, false
+}
+
+// Topics lists the topics of all families, sorted.
+func Topics() []string {
+	var topics []string
+	for _, p := range payloads {
+		if !slices.Contains(topics, p.Topic()) {
+			topics = append(topics, p.Topic())
+		}
+	}
+	slices.Sort(topics)
+	return topics
+}
+
+func payload[T any](family, eventType, table, doc string) *Payload {
+	p := &Payload{Type: eventType, Family: family, Table: "events." + table, Doc: doc, New: func() any { return new(T) }}
+	p.columns = structColumns(reflect.TypeFor[T](), 0)
+	p.known = map[string]bool{}
+	for _, column := range p.columns {
+		p.known[column.Name] = true
+	}
+	return p
+}
+
+var payloads = []*Payload{
+	payload[ChatMessage]("chat", "weir.chat.message.v1", "chat_messages", "a message, or a part of a model output, of a conversation or group chat"),
+	payload[Checkpoint]("checkpoint", "weir.checkpoint.saved.v1", "checkpoints", "a saved state of a task"),
+	payload[GatewayCall]("gateway", "weir.gateway.call.v1", "gateway_calls", "one LLM call, one choice"),
+	payload[Document]("document", "weir.document.added.v1", "documents", "a constitution, system prompt, rule set, tool description or essay"),
+	payload[GeneratedExample]("example", "weir.example.generated.v1", "generated_examples", "an augmented or synthetic example"),
+	payload[Judgement]("judgement", "weir.judgement.scored.v1", "judgements", "one automatic score"),
+	payload[Review]("review", "weir.review.decided.v1", "reviews", "one human decision"),
+	payload[Swarm]("swarm", "weir.swarm.*.v1", "swarm", "a trace left or read, a claim, a proposal, a vote, a decision, a help, a hand-off or a lesson"),
+	payload[TrainingRun]("training", "weir.training.state.v1", "training_runs", "a state change of a training run"),
+	payload[Outcome]("outcome", "weir.outcome.*.v1", "outcomes", "what became of a task, turn or step"),
+	payload[Feedback]("feedback", "weir.feedback.*.v1", "feedback", "a person's reaction"),
+	payload[Scenario]("scenario", "weir.eval.scenario.v1", "eval_scenarios", "a scenario of an eval suite"),
+	payload[EvalResult]("eval", "weir.eval.result.v1", "eval_results", "one model on one scenario, one trial"),
+	payload[DatasetVersion]("dataset", "weir.dataset.version.v1", "dataset_versions", "a dataset version that was built"),
+	payload[DatasetMembers]("dataset", "weir.dataset.members.v1", "dataset_members", "up to 5,000 members of a dataset version"),
+	payload[Assignment]("experiment", "weir.experiment.assigned.v1", "assignments", "a unit's arm in an A/B test"),
+	payload[Erasure]("erasure", "weir.erasure.requested.v1", "erasures", "a request to forget a subject or a person"),
+	payload[Config]("config", "weir.config.set.v1", "configs", "a version of configuration that decides rows"),
+	payload[DeadLetter]("deadletter", "weir.deadletter.record.v1", "dead_letters", "a record that could not be understood"),
+}
