@@ -1,0 +1,52 @@
+# Bare `make` lists the targets.
+GO      ?= go
+LAKE    ?= demo/lake
+SAMPLES ?= ../shared/samples
+
+.DEFAULT_GOAL := help
+.PHONY: help build demo test race lint golden fuzz readers kafka samples shell check clean
+
+help: ## list the targets
+	@grep -hE '^[a-z]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  %-9s %s\n", $$1, $$2}'
+
+build: ## build bin/weir
+	$(GO) build -o bin/weir ./cmd/weir
+
+demo: build ## the whole loop on testdata: Kafka, lake, curated tables, exports, evals, report
+	./bin/weir demo --out demo
+
+test: ## all tests that need neither network nor Docker
+	$(GO) test ./...
+
+race: ## the same under the race detector
+	$(GO) test -race ./...
+
+lint: ## gofmt, go vet, staticcheck
+	@test -z "$$(gofmt -l . | tee /dev/stderr)"
+	$(GO) vet ./...
+	$(GO) tool staticcheck ./...
+
+golden: ## rewrite golden files; read the diff before committing
+	UPDATE=1 $(GO) test ./...
+	git diff --stat
+
+fuzz: ## each fuzz target for 30 s
+	./scripts/fuzz.sh 30s
+
+readers: build ## read the demo lake with delta-rs, Polars, pandas and the DuckDB CLI
+	./.ci/readers.sh
+
+kafka: ## the same loop against a real Apache Kafka on this machine
+	./.ci/kafka.sh
+
+samples: build ## every sample of a supported format through the loop, as a table
+	./scripts/samples.sh $(SAMPLES)
+
+shell: ## the DuckDB shell on the demo lake's catalog
+	duckdb -readonly $(LAKE)/catalog.duckdb
+
+check: lint race ## lint and race, then fail if the work tree is dirty
+	@test -z "$$(git status --porcelain | tee /dev/stderr)"
+
+clean: ## remove what the targets above made
+	rm -rf bin demo .venv
