@@ -3,13 +3,18 @@ package lake
 import (
 	"context"
 	"errors"
+	"fmt"
+	"io/fs"
+	"path/filepath"
+	"slices"
 	"time"
 )
 
 // Errors that callers branch on.
 var (
-	ErrNotALake = errors.New("not a weir lake")
-	ErrNoTable  = errors.New("table does not exist")
+	ErrNotALake  = errors.New("not a weir lake")
+	ErrNoTable   = errors.New("table does not exist")
+	ErrNoVersion = errors.New("version is not in the log")
 	// ErrStale: a Txn's expectation did not hold. The batch was read by a
 	// writer that others have overtaken: drop it and read the log again.
 	ErrStale = errors.New("another writer has overtaken this batch")
@@ -21,9 +26,16 @@ var (
 // Table is a table of the lake, whether it exists yet or not. It holds no
 // state: every call reads the log.
 type Table struct {
-	lake *Lake
-	name string // events.chat_messages
+	lake   *Lake
+	name   string // events.chat_messages
+	folder string // events/chat_messages
 }
+
+// Name is the table's name, such as events.chat_messages.
+func (t *Table) Name() string { return t.name }
+
+// Dir is the table's folder, absolute. It may not exist yet.
+func (t *Table) Dir() string { return filepath.Join(t.lake.dir, filepath.FromSlash(t.folder)) }
 
 // Snapshot is a table at one version.
 type Snapshot struct {
@@ -71,7 +83,80 @@ type Changes struct {
 	Removed []DataFile
 }
 
-func (t *Table) Snapshot(ctx context.Context) (*Snapshot, error)
-func (t *Table) SnapshotAt(ctx context.Context, version int64) (*Snapshot, error)
-func (t *Table) Commit(ctx context.Context, c Commit) (*Snapshot, error)
-func (t *Table) Changes(ctx context.Context, from, to int64) (Changes, error)
+// TxnAppID names the counter of a topic's partition in a table's log. Its
+// version is the next offset to read.
+func TxnAppID(cluster, topic string, partition int) string {
+	return fmt.Sprintf("weir/%s/%s/%d", cluster, topic, partition)
+}
+
+// Snapshot reads the log to its head. The error matches ErrNoTable where there
+// is no commit yet.
+func (t *Table) Snapshot(ctx context.Context) (*Snapshot, error) { return t.snapshotAt(ctx, -1) }
+
+// SnapshotAt reads the log up to a version. The error matches ErrNoVersion
+// where the version does not exist or its log entry is gone.
+func (t *Table) SnapshotAt(ctx context.Context, version int64) (*Snapshot, error) {
+	if version < 0 {
+		return nil, fmt.Errorf("%s: version %d: %w", t.name, version, ErrNoVersion)
+	}
+	return t.snapshotAt(ctx, version)
+}
+
+func (t *Table) snapshotAt(ctx context.Context, version int64) (*Snapshot, error) {
+	state, err := t.load(ctx, version)
+	switch {
+	case err != nil:
+		return nil, fmt.Errorf("%s: read log: %w", t.name, err)
+	case state.version < 0:
+		return nil, fmt.Errorf("%s: %w", t.name, ErrNoTable)
+	case version > state.version:
+		return nil, fmt.Errorf("%s: version %d: %w", t.name, version, ErrNoVersion)
+	}
+	return state.snapshot(t.name), nil
+}
+
+// Changes gives what happened after version from (-1: from the start) up to
+// and including version to. Rewrites of the same rows do not count: a file that
+// was added and then compacted away is in Added under its first path, which
+// stays on disk until it is vacuumed.
+func (t *Table) Changes(ctx context.Context, from, to int64) (Changes, error) {
+	var changes Changes
+	for version := from + 1; version <= to; version++ {
+		actions, err := t.readCommit(ctx, version)
+		if errors.Is(err, fs.ErrNotExist) {
+			err = ErrNoVersion
+		}
+		if err != nil {
+			return Changes{}, fmt.Errorf("%s: changes of version %d: %w", t.name, version, err)
+		}
+		if err := changes.apply(actions); err != nil {
+			return Changes{}, fmt.Errorf("%s: changes of version %d: %w", t.name, version, err)
+		}
+	}
+	return changes, nil
+}
+
+func (c *Changes) apply(actions []logAction) error {
+	for _, action := range actions {
+		switch {
+		case action.Add != nil && action.Add.DataChange:
+			file, err := action.Add.file()
+			if err != nil {
+				return err
+			}
+			c.Added = append(c.Added, file)
+		case action.Remove != nil && action.Remove.DataChange:
+			file, err := action.Remove.file()
+			if err != nil {
+				return err
+			}
+			came := slices.IndexFunc(c.Added, func(added DataFile) bool { return added.Path == file.Path })
+			if came >= 0 {
+				c.Added = slices.Delete(c.Added, came, came+1)
+			} else {
+				c.Removed = append(c.Removed, file)
+			}
+		}
+	}
+	return nil
+}

@@ -1,0 +1,256 @@
+package lake
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io/fs"
+	"path"
+	"regexp"
+	"slices"
+	"time"
+)
+
+// Keys of Snapshot.Info that a commit's own Info may not use.
+const (
+	infoOperation = "operation"
+	infoCommitID  = "commit_id"
+)
+
+// dataPath is a path that needs no encoding in the log or in a URL. The last
+// element does not start with a dot or underscore: readers skip such files.
+var dataPath = regexp.MustCompile(`^([A-Za-z0-9-][A-Za-z0-9._-]*/)*[A-Za-z0-9-][A-Za-z0-9._-]*$`)
+
+// Commit makes the change the table's next version, or none of it, and returns
+// the table as it is then. The added files are in the table's folder already.
+// While other writers take the next version first, the change is checked again
+// against theirs and tried on top of it.
+//
+// The error matches ErrStale, ErrConflict or ErrSchema where the change is
+// definitely not in the log: only then may the caller delete the files. After
+// any other error it may be; a caller that tries again with the same Txns gets
+// ErrStale if it was, and vacuum takes files that no version names.
+func (t *Table) Commit(ctx context.Context, c Commit) (*Snapshot, error) {
+	state, err := t.commit(ctx, c)
+	if err != nil {
+		return nil, fmt.Errorf("%s: commit: %w", t.name, err)
+	}
+	return state.snapshot(t.name), nil
+}
+
+func (t *Table) commit(ctx context.Context, c Commit) (*tableState, error) {
+	if err := t.checkCommit(ctx, c); err != nil {
+		return nil, err
+	}
+	id, err := t.lake.newUUID()
+	if err != nil {
+		return nil, err
+	}
+	state, err := t.load(ctx, -1)
+	if err != nil {
+		return nil, err
+	}
+	for {
+		actions, err := t.actions(state, c, id)
+		if err != nil {
+			return nil, err
+		}
+		data, err := encodeActions(actions)
+		if err != nil {
+			return nil, err
+		}
+		putErr := PutIfAbsent(ctx, t.lake.storage, logName(t.folder, state.version+1), data)
+		if putErr == nil {
+			return state, state.apply(actions)
+		}
+		// Someone has the slot; after an ambiguous error it may be us. The
+		// answer must not depend on whether the caller still waits.
+		err = t.advance(context.WithoutCancel(ctx), state)
+		switch {
+		case err == nil && state.info.TxnID == id:
+			return state, nil
+		case !errors.Is(putErr, fs.ErrExist):
+			return nil, putErr
+		case err != nil:
+			return nil, err
+		}
+		if err := t.catchUp(ctx, state); err != nil {
+			return nil, err
+		}
+		if err := ctx.Err(); err != nil {
+			return nil, err
+		}
+	}
+}
+
+// checkCommit checks what does not depend on the log.
+func (t *Table) checkCommit(ctx context.Context, c Commit) error {
+	if c.Operation == "" {
+		return errors.New("no operation")
+	}
+	if err := checkColumns(c.Columns); err != nil {
+		return err
+	}
+	for _, reserved := range []string{infoOperation, infoCommitID} {
+		if _, taken := c.Info[reserved]; taken {
+			return fmt.Errorf("info %q is reserved", reserved)
+		}
+	}
+	seen := map[string]bool{}
+	for _, txn := range c.Txns {
+		if txn.AppID == "" || txn.Expect < -1 || txn.Next < txn.Expect || seen[txn.AppID] {
+			return fmt.Errorf("txn %+v: no name, twice, or moving backwards", txn)
+		}
+		seen[txn.AppID] = true
+	}
+	seen = map[string]bool{}
+	for _, file := range c.Add {
+		if !dataPath.MatchString(file.Path) || seen[file.Path] || slices.Contains(c.Remove, file.Path) {
+			return fmt.Errorf("add %q: not a plain relative path, twice, or also removed", file.Path)
+		}
+		seen[file.Path] = true
+		info, err := t.lake.storage.Stat(ctx, path.Join(t.folder, file.Path))
+		if err != nil {
+			return err
+		}
+		if info.Bytes != file.Bytes || file.Rows < 0 {
+			return fmt.Errorf("add %s: %d bytes stored, %d to be committed with %d rows", file.Path, info.Bytes, file.Bytes, file.Rows)
+		}
+	}
+	return nil
+}
+
+// check tells whether the change still fits the head.
+func (s *tableState) check(c Commit) error {
+	if c.ExpectVersion != nil && *c.ExpectVersion != s.version {
+		return fmt.Errorf("at version %d, expected %d: %w", s.version, *c.ExpectVersion, ErrConflict)
+	}
+	for _, txn := range c.Txns {
+		held, ok := s.txns[txn.AppID]
+		if !ok {
+			held = -1
+		}
+		if held != txn.Expect {
+			return fmt.Errorf("%s stands at %d, expected %d: %w", txn.AppID, held, txn.Expect, ErrStale)
+		}
+	}
+	for _, path := range c.Remove {
+		if !s.live[path] {
+			return fmt.Errorf("remove %s: not live: %w", path, ErrConflict)
+		}
+	}
+	for _, file := range c.Add {
+		if s.live[file.Path] {
+			return fmt.Errorf("add %s: in the table already: %w", file.Path, ErrConflict)
+		}
+	}
+	if c.Overwrite && len(c.Remove) != len(s.files) {
+		return fmt.Errorf("overwrite removes %d of %d live files: %w", len(c.Remove), len(s.files), ErrConflict)
+	}
+	if s.protocol.MinWriterVersion > minWriterVersion {
+		return WithHint(fmt.Errorf("needs Delta writer version %d, this binary knows %d", s.protocol.MinWriterVersion, minWriterVersion),
+			"another tool has upgraded the table; restore it from a copy")
+	}
+	return nil
+}
+
+// actions spells the change as the commit after the state.
+func (t *Table) actions(s *tableState, c Commit, id string) ([]logAction, error) {
+	if err := s.check(c); err != nil {
+		return nil, err
+	}
+	// A clock that went back must not reorder the log.
+	now := max(t.lake.clock().UnixMilli(), s.timestamp)
+	parameters := c.Info
+	if parameters == nil {
+		parameters = map[string]string{}
+	}
+	actions := []logAction{{CommitInfo: &commitInfo{
+		Timestamp: now, Operation: c.Operation, Parameters: parameters, EngineInfo: "weir", TxnID: id,
+	}}}
+	if s.version < 0 {
+		actions = append(actions, logAction{Protocol: &protocol{minReaderVersion, minWriterVersion}})
+	}
+	meta, err := t.nextMeta(s, c, now)
+	if err != nil {
+		return nil, err
+	}
+	if meta != nil {
+		actions = append(actions, logAction{MetaData: meta})
+	}
+	for _, txn := range c.Txns {
+		actions = append(actions, logAction{Txn: &txnAction{AppID: txn.AppID, Version: txn.Next, LastUpdated: now}})
+	}
+	rows := map[string]DataFile{}
+	for _, file := range s.files {
+		rows[file.Path] = file
+	}
+	for _, path := range c.Remove {
+		stats, err := encodeStats(rows[path].Rows)
+		if err != nil {
+			return nil, err
+		}
+		actions = append(actions, logAction{Remove: &removeAction{
+			Path: path, DeletionTimestamp: now, DataChange: !c.NoDataChange, ExtendedMetadata: true,
+			PartitionValues: map[string]string{}, Size: rows[path].Bytes, Stats: stats,
+		}})
+	}
+	for _, file := range c.Add {
+		stats, err := encodeStats(file.Rows)
+		if err != nil {
+			return nil, err
+		}
+		modified := file.ModifiedAt
+		if modified.IsZero() {
+			modified = time.UnixMilli(now)
+		}
+		actions = append(actions, logAction{Add: &addAction{
+			Path: file.Path, PartitionValues: map[string]string{}, Size: file.Bytes,
+			ModificationTime: modified.UnixMilli(), DataChange: !c.NoDataChange, Stats: stats,
+		}})
+	}
+	return actions, nil
+}
+
+func encodeStats(rows int64) (string, error) {
+	text, err := json.Marshal(addStats{NumRecords: rows})
+	return string(text), err
+}
+
+// nextMeta is the metadata to write, or nil where it does not change.
+func (t *Table) nextMeta(s *tableState, c Commit, now int64) (*metaData, error) {
+	columns := c.Columns
+	if s.version >= 0 && !c.Overwrite {
+		merged, grew, err := extendColumns(s.columns, c.Columns)
+		if err != nil {
+			return nil, err
+		}
+		if !grew {
+			return nil, nil
+		}
+		columns = merged
+	}
+	schema, err := deltaSchema(columns)
+	if err != nil {
+		return nil, err
+	}
+	if s.version >= 0 {
+		if schema == s.meta.SchemaString {
+			return nil, nil
+		}
+		meta := s.meta
+		meta.SchemaString = schema
+		return &meta, nil
+	}
+	id, err := t.lake.newUUID()
+	if err != nil {
+		return nil, err
+	}
+	return &metaData{
+		ID: id, Format: metaFormat{Provider: "parquet", Options: map[string]string{}},
+		SchemaString: schema, PartitionColumns: []string{}, CreatedTime: now,
+		// Asks other writers, too, for no minima and maxima of text.
+		Configuration: map[string]string{"delta.dataSkippingNumIndexedCols": "0"},
+	}, nil
+}

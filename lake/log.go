@@ -1,0 +1,313 @@
+package lake
+
+import (
+	"bytes"
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io/fs"
+	"net/url"
+	"slices"
+	"strconv"
+	"strings"
+	"time"
+)
+
+// The Delta protocol that weir writes: the oldest that all readers know.
+const (
+	minReaderVersion = 1
+	minWriterVersion = 2
+)
+
+// logAction is one line of a commit. Exactly one field is set; actions that
+// this protocol does not know are skipped, as it asks.
+type logAction struct {
+	CommitInfo *commitInfo   `json:"commitInfo,omitempty"`
+	Protocol   *protocol     `json:"protocol,omitempty"`
+	MetaData   *metaData     `json:"metaData,omitempty"`
+	Txn        *txnAction    `json:"txn,omitempty"`
+	Add        *addAction    `json:"add,omitempty"`
+	Remove     *removeAction `json:"remove,omitempty"`
+}
+
+type commitInfo struct {
+	Timestamp  int64             `json:"timestamp"` // ms
+	Operation  string            `json:"operation"`
+	Parameters map[string]string `json:"operationParameters"`
+	EngineInfo string            `json:"engineInfo,omitempty"`
+	TxnID      string            `json:"txnId,omitempty"` // ours: tells whose commit took a slot
+}
+
+type protocol struct {
+	MinReaderVersion int `json:"minReaderVersion"`
+	MinWriterVersion int `json:"minWriterVersion"`
+}
+
+type metaData struct {
+	ID               string            `json:"id"`
+	Format           metaFormat        `json:"format"`
+	SchemaString     string            `json:"schemaString"`
+	PartitionColumns []string          `json:"partitionColumns"`
+	Configuration    map[string]string `json:"configuration"`
+	CreatedTime      int64             `json:"createdTime"` // ms
+}
+
+type metaFormat struct {
+	Provider string            `json:"provider"`
+	Options  map[string]string `json:"options"`
+}
+
+type txnAction struct {
+	AppID       string `json:"appId"`
+	Version     int64  `json:"version"`
+	LastUpdated int64  `json:"lastUpdated,omitempty"` // ms
+}
+
+type addAction struct {
+	Path             string            `json:"path"` // URL-encoded, relative to the table
+	PartitionValues  map[string]string `json:"partitionValues"`
+	Size             int64             `json:"size"`
+	ModificationTime int64             `json:"modificationTime"` // ms
+	DataChange       bool              `json:"dataChange"`
+	Stats            string            `json:"stats,omitempty"` // JSON
+}
+
+// addStats has the row count and nothing else: minima and maxima of text would
+// keep erased words in the log.
+type addStats struct {
+	NumRecords int64 `json:"numRecords"`
+}
+
+type removeAction struct {
+	Path              string            `json:"path"`
+	DeletionTimestamp int64             `json:"deletionTimestamp"` // ms
+	DataChange        bool              `json:"dataChange"`
+	ExtendedMetadata  bool              `json:"extendedFileMetadata"`
+	PartitionValues   map[string]string `json:"partitionValues"`
+	Size              int64             `json:"size"`
+	Stats             string            `json:"stats,omitempty"` // JSON
+}
+
+func (a *removeAction) file() (DataFile, error) {
+	path, err := url.PathUnescape(a.Path)
+	if err != nil {
+		return DataFile{}, fmt.Errorf("remove %q: %w", a.Path, err)
+	}
+	var stats addStats
+	if a.Stats != "" { // it is optional here
+		if err := json.Unmarshal([]byte(a.Stats), &stats); err != nil {
+			return DataFile{}, fmt.Errorf("remove %s: stats: %w", path, err)
+		}
+	}
+	return DataFile{Path: path, Bytes: a.Size, Rows: stats.NumRecords}, nil
+}
+
+func logName(folder string, version int64) string {
+	return fmt.Sprintf("%s/_delta_log/%020d.json", folder, version)
+}
+
+// logVersions lists the versions whose commits are in a table's log, ascending.
+func logVersions(ctx context.Context, s Storage, folder string) ([]int64, error) {
+	entries, err := s.List(ctx, folder+"/_delta_log")
+	if err != nil {
+		return nil, err
+	}
+	var versions []int64
+	for _, entry := range entries {
+		digits, ok := strings.CutSuffix(entry.Name, ".json")
+		if !ok || len(digits) != 20 {
+			continue
+		}
+		if version, err := strconv.ParseInt(digits, 10, 64); err == nil {
+			versions = append(versions, version)
+		}
+	}
+	return versions, nil
+}
+
+func encodeActions(actions []logAction) ([]byte, error) {
+	var buf bytes.Buffer
+	enc := json.NewEncoder(&buf) // a line an action
+	enc.SetEscapeHTML(false)
+	for _, action := range actions {
+		if err := enc.Encode(action); err != nil {
+			return nil, err
+		}
+	}
+	return buf.Bytes(), nil
+}
+
+func decodeActions(data []byte) ([]logAction, error) {
+	var actions []logAction
+	for i, line := range bytes.Split(data, []byte("\n")) {
+		if len(bytes.TrimSpace(line)) == 0 {
+			continue
+		}
+		var action logAction
+		if err := json.Unmarshal(line, &action); err != nil {
+			return nil, fmt.Errorf("line %d: %w", i+1, err)
+		}
+		actions = append(actions, action)
+	}
+	return actions, nil
+}
+
+// readCommit reads one version. The error matches fs.ErrNotExist past the head.
+func (t *Table) readCommit(ctx context.Context, version int64) ([]logAction, error) {
+	name := logName(t.folder, version)
+	data, err := ReadFile(ctx, t.lake.storage, name)
+	if err != nil {
+		return nil, err
+	}
+	actions, err := decodeActions(data)
+	if err != nil {
+		return nil, fmt.Errorf("%s: %w", name, err)
+	}
+	return actions, nil
+}
+
+// tableState is what the log says up to a version.
+type tableState struct {
+	version   int64 // -1: no commit yet
+	timestamp int64 // ms, of the last commit
+	protocol  protocol
+	meta      metaData
+	columns   []Column
+	files     []DataFile // oldest commit first, then by path
+	live      map[string]bool
+	txns      map[string]int64
+	info      commitInfo
+}
+
+func newTableState() *tableState {
+	return &tableState{version: -1, live: map[string]bool{}, txns: map[string]int64{}}
+}
+
+// apply moves the state by one commit. Order within a commit does not matter:
+// a path is never both added and removed in one.
+func (s *tableState) apply(actions []logAction) error {
+	var added []DataFile
+	removed := map[string]bool{}
+	for _, action := range actions {
+		switch {
+		case action.Protocol != nil:
+			s.protocol = *action.Protocol
+			if s.protocol.MinReaderVersion > minReaderVersion {
+				return WithHint(fmt.Errorf("needs Delta reader version %d, this binary knows %d", s.protocol.MinReaderVersion, minReaderVersion),
+					"another tool has upgraded the table; restore it from a copy")
+			}
+		case action.MetaData != nil:
+			columns, err := parseDeltaSchema(action.MetaData.SchemaString)
+			if err != nil {
+				return err
+			}
+			s.meta, s.columns = *action.MetaData, columns
+		case action.Txn != nil:
+			s.txns[action.Txn.AppID] = action.Txn.Version
+		case action.Add != nil:
+			file, err := action.Add.file()
+			if err != nil {
+				return err
+			}
+			added = append(added, file)
+		case action.Remove != nil:
+			file, err := action.Remove.file()
+			if err != nil {
+				return err
+			}
+			removed[file.Path] = true
+		case action.CommitInfo != nil:
+			s.info = *action.CommitInfo
+			s.timestamp = max(s.timestamp, action.CommitInfo.Timestamp)
+		}
+	}
+	if len(removed) > 0 {
+		s.files = slices.DeleteFunc(s.files, func(file DataFile) bool { return removed[file.Path] })
+		for path := range removed {
+			delete(s.live, path)
+		}
+	}
+	slices.SortFunc(added, func(a, b DataFile) int { return strings.Compare(a.Path, b.Path) })
+	for _, file := range added {
+		if s.live[file.Path] {
+			continue // a foreign writer updated the file's statistics
+		}
+		s.live[file.Path] = true
+		s.files = append(s.files, file)
+	}
+	s.version++
+	return nil
+}
+
+func (a *addAction) file() (DataFile, error) {
+	path, err := url.PathUnescape(a.Path)
+	if err != nil {
+		return DataFile{}, fmt.Errorf("add %q: %w", a.Path, err)
+	}
+	var stats addStats
+	if err := json.Unmarshal([]byte(a.Stats), &stats); err != nil {
+		return DataFile{}, fmt.Errorf("add %s: stats: %w", path, err)
+	}
+	return DataFile{Path: path, Bytes: a.Size, Rows: stats.NumRecords, ModifiedAt: time.UnixMilli(a.ModificationTime).UTC()}, nil
+}
+
+// load reads the log up to a version, or to its head where upTo is negative. A
+// table without a log gives the empty state.
+func (t *Table) load(ctx context.Context, upTo int64) (*tableState, error) {
+	versions, err := logVersions(ctx, t.lake.storage, t.folder)
+	if err != nil {
+		return nil, err
+	}
+	state := newTableState()
+	for _, version := range versions {
+		if upTo >= 0 && version > upTo {
+			break
+		}
+		// The next commit would go into the hole and hide all that follow.
+		if version != state.version+1 {
+			return nil, WithHint(fmt.Errorf("%s is missing from the log: %w", logName(t.folder, state.version+1), fs.ErrNotExist),
+				"copy the table's _delta_log folder again, whole")
+		}
+		if err := t.advance(ctx, state); err != nil {
+			return nil, err
+		}
+	}
+	return state, nil
+}
+
+// advance reads the commit after the state's.
+func (t *Table) advance(ctx context.Context, state *tableState) error {
+	actions, err := t.readCommit(ctx, state.version+1)
+	if err != nil {
+		return err
+	}
+	if err := state.apply(actions); err != nil {
+		return fmt.Errorf("%s: %w", logName(t.folder, state.version+1), err)
+	}
+	return nil
+}
+
+// catchUp reads commits until the head.
+func (t *Table) catchUp(ctx context.Context, state *tableState) error {
+	for {
+		err := t.advance(ctx, state)
+		if errors.Is(err, fs.ErrNotExist) {
+			return nil
+		}
+		if err != nil {
+			return err
+		}
+	}
+}
+
+func (s *tableState) snapshot(table string) *Snapshot {
+	info := map[string]string{infoOperation: s.info.Operation, infoCommitID: s.info.TxnID}
+	for key, value := range s.info.Parameters {
+		info[key] = value
+	}
+	return &Snapshot{
+		Table: table, Version: s.version, CommittedAt: time.UnixMilli(s.timestamp).UTC(),
+		Columns: s.columns, Files: s.files, Txns: s.txns, Info: info,
+	}
+}
