@@ -1,0 +1,173 @@
+package ingest
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"sync"
+	"time"
+
+	"github.com/weir-lake/weir/lake"
+)
+
+// flush commits what was read. The error is lake.ErrStale if another sink was
+// quicker for some partition; nothing of this batch is in the lake then that
+// another reading would not skip.
+func (t *topicSink) flush(ctx context.Context) error {
+	t.flushed = time.Now()
+	if t.records == 0 {
+		return nil
+	}
+	batches := make([]tableBatch, len(t.tables))
+	for i, payload := range t.tables {
+		batches[i] = tableBatch{payload: payload, txns: t.txns(payload)}
+	}
+	if err := t.writeFiles(ctx, batches); err != nil {
+		return err
+	}
+	t.opts.Fault("sink.after-parquet")
+	for i, batch := range batches {
+		if len(batch.txns) == 0 {
+			continue
+		}
+		if err := t.commit(ctx, batch); err != nil {
+			return fmt.Errorf("sink: %s: %w", t.topic, err)
+		}
+		if i < len(batches)-1 {
+			t.opts.Fault("sink.after-secondary")
+		}
+	}
+	t.opts.Fault("sink.after-commit")
+	t.settle(batches)
+	t.trim(ctx)
+	return nil
+}
+
+// tableBatch is what one commit adds to a table.
+type tableBatch struct {
+	payload *lake.Payload
+	txns    []lake.Txn
+	files   []lake.DataFile
+	rows    int64
+}
+
+// txns moves a table's counters to the end of the batch: the primary table's
+// for every partition that was read, another's for those with rows in it.
+func (t *topicSink) txns(payload *lake.Payload) []lake.Txn {
+	var txns []lake.Txn
+	for _, p := range t.parts {
+		if payload == t.primary() {
+			if p.report.Records == 0 {
+				continue
+			}
+		} else if p.buffers[payload.Table] == nil {
+			continue
+		}
+		txns = append(txns, lake.Txn{
+			AppID:  lake.TxnAppID(t.conn.clusterID, t.topic, p.id),
+			Expect: p.counters[payload.Table],
+			Next:   p.next,
+		})
+	}
+	return txns
+}
+
+// commit adds one table's files and moves its counters.
+func (t *topicSink) commit(ctx context.Context, batch tableBatch) error {
+	table, err := t.lk.Table(batch.payload.Table)
+	if err != nil {
+		return err
+	}
+	snapshot, err := table.Commit(ctx, lake.Commit{
+		Operation: "append",
+		Columns:   batch.payload.Columns(),
+		Add:       batch.files,
+		Txns:      batch.txns,
+		Info:      map[string]string{"topic": t.topic, "cluster": t.conn.clusterID},
+	})
+	if err != nil {
+		return err
+	}
+	t.opts.Logger.Debug("committed", "table", batch.payload.Table, "version", snapshot.Version, "rows", batch.rows, "files", len(batch.files))
+	return nil
+}
+
+// settle counts a committed batch and begins the next.
+func (t *topicSink) settle(batches []tableBatch) {
+	done := newSinkReport()
+	for _, batch := range batches {
+		if len(batch.txns) > 0 {
+			done.Commits++
+		}
+	}
+	for _, p := range t.parts {
+		done.add(p.report)
+		for table := range p.buffers {
+			p.counters[table] = p.next
+		}
+		if p.report.Records > 0 {
+			p.counters[t.primary().Table] = p.next
+		}
+		p.buffers, p.report = map[string]*buffer{}, newSinkReport()
+	}
+	t.waiting.Add(-t.bytes)
+	t.records, t.bytes = 0, 0
+	t.committed(done)
+}
+
+// trim lets the embedded broker forget what is in the lake.
+func (t *topicSink) trim(ctx context.Context) {
+	if t.conn.trimmer == nil {
+		return
+	}
+	offsets := map[int]int64{}
+	for _, p := range t.parts {
+		offsets[p.id] = p.next
+	}
+	if err := t.conn.trimmer.Trim(ctx, map[string]map[int]int64{t.topic: offsets}); err != nil {
+		// It only costs space; the next commit tries again.
+		t.opts.Logger.Warn("the embedded broker was not trimmed", "topic", t.topic, "error", err)
+	}
+}
+
+// writeFiles ends the files of the partitions that have files of their own, in
+// parallel, and puts the rows of the others into one file a table, ordered by
+// partition and offset: a trickle over many partitions makes few files.
+func (t *topicSink) writeFiles(ctx context.Context, batches []tableBatch) error {
+	var group sync.WaitGroup
+	errs := make([]error, len(t.parts))
+	for i, p := range t.parts {
+		group.Go(func() {
+			for _, b := range p.buffers {
+				if err := b.finish(ctx); err != nil {
+					errs[i] = errors.Join(errs[i], err)
+				}
+			}
+		})
+	}
+	group.Wait()
+	if err := errors.Join(errs...); err != nil {
+		return fmt.Errorf("sink: %s: %w", t.topic, err)
+	}
+	for i := range batches {
+		batch := &batches[i]
+		shared := &buffer{lk: t.lk, payload: batch.payload}
+		for _, p := range t.parts {
+			b := p.buffers[batch.payload.Table]
+			if b == nil {
+				continue
+			}
+			batch.files, batch.rows = append(batch.files, b.files...), batch.rows+b.count
+			if err := shared.write(ctx, b.rows); err != nil {
+				shared.drop()
+				return fmt.Errorf("sink: %s: %w", t.topic, err)
+			}
+			b.rows = nil
+		}
+		if err := shared.finish(ctx); err != nil {
+			return fmt.Errorf("sink: %s: %w", t.topic, err)
+		}
+		batch.files = append(batch.files, shared.files...)
+	}
+	return nil
+}

@@ -1,0 +1,74 @@
+package ingest
+
+import (
+	"context"
+	"fmt"
+
+	"github.com/weir-lake/weir/lake"
+)
+
+// partition is one partition of a topic and what was read of it since the last
+// commit.
+type partition struct {
+	topic    *topicSink
+	id       int
+	counters map[string]int64   // by table: the lake's offset, -1 where it has none
+	next     int64              // offset after the last record that was taken
+	ahead    int64              // offset after the last record that was fetched
+	fetched  chunk              // what lies between them
+	buffers  map[string]*buffer // rows that wait, by table
+	report   SinkReport         // of those rows
+}
+
+// take turns the fetched records into rows.
+func (p *partition) take(ctx context.Context) error {
+	for _, r := range p.fetched.records {
+		if err := p.add(ctx, r); err != nil {
+			return fmt.Errorf("sink: %s/%d@%d: %w", r.topic, r.partition, r.offset, err)
+		}
+	}
+	p.report.Records += p.ahead - p.next
+	p.next, p.fetched = p.ahead, chunk{}
+	return nil
+}
+
+func (p *partition) add(ctx context.Context, r record) error {
+	t := p.topic
+	event, err := lake.DecodeEvent(r.value)
+	var payload *lake.Payload
+	if err == nil {
+		if payload, _ = lake.PayloadOf(event.Type); payload.Topic() != t.topic {
+			err = fmt.Errorf("%s: %w", event.Type, errWrongTopic)
+		}
+	}
+	if err != nil {
+		event = unreadable(t.conn.clusterID, r, err, t.opts.Redact)
+		payload, _ = lake.PayloadOf(deadLetterType)
+	} else if t.opts.Redact != nil {
+		t.opts.Redact(&event)
+	}
+	p.report.Bytes += int64(len(r.value))
+	if r.offset < p.counters[payload.Table] {
+		return nil // committed there before a crash
+	}
+	p.report.Rows[payload.Table]++
+	if payload.Type == deadLetterType {
+		p.report.DeadLetters[event.Data.(*lake.DeadLetter).Reason]++
+	}
+	b := p.buffers[payload.Table]
+	if b == nil {
+		b = &buffer{lk: t.lk, payload: payload}
+		p.buffers[payload.Table] = b
+	}
+	return b.add(ctx, row{event, lake.RecordPosition{
+		Cluster: t.conn.clusterID, Topic: r.topic, Partition: r.partition, Offset: r.offset, AppendedAt: r.time,
+	}}, len(r.value))
+}
+
+// drop forgets the rows that wait.
+func (p *partition) drop() {
+	for _, b := range p.buffers {
+		b.drop()
+	}
+	p.buffers, p.report = map[string]*buffer{}, newSinkReport()
+}
