@@ -56,21 +56,25 @@ func (c Column) SQL() string {
 // fieldIDSpan plus its own, a list's element the last id of the span.
 const fieldIDSpan = 1000
 
-var envelopeColumns = []Column{
-	{Name: "kafka_cluster", Type: Varchar, FieldID: 1, Doc: "cluster that the record came from; offsets of another cluster are other offsets"},
-	{Name: "kafka_topic", Type: Varchar, FieldID: 2, Doc: "topic"},
-	{Name: "kafka_partition", Type: BigInt, FieldID: 3, Doc: "partition of the topic"},
-	{Name: "kafka_offset", Type: BigInt, FieldID: 4, Doc: "offset in the partition"},
-	{Name: "ingested_at", Type: TimestampTZ, FieldID: 5, Doc: "when the record was appended to the topic"},
-	{Name: "id", Type: Varchar, FieldID: 6, Doc: "event id, stable across re-ingestion"},
-	{Name: "type", Type: Varchar, FieldID: 7, Doc: "event type"},
-	{Name: "source", Type: Varchar, FieldID: 8, Doc: "URI of the origin"},
-	{Name: "subject", Type: Varchar, FieldID: 9, Doc: "conversation, task or request: the unit that a split never cuts through"},
-	{Name: "time", Type: TimestampTZ, FieldID: 10, Doc: "when it happened"},
-	{Name: "schema_version", Type: BigInt, FieldID: 11, Doc: "version of the payload schema that the producer wrote"},
-	{Name: "parser_version", Type: BigInt, FieldID: 12, Doc: "version of the source's parser; a higher one wins"},
-	{Name: "extra", Type: Varchar, FieldID: 13, Doc: "JSON object: fields that this binary did not know"},
+// envelope is the head of every events table: the record's place, then the
+// event's attributes. Its fields are columns as a payload's are.
+type envelope struct {
+	Cluster       string    `json:"kafka_cluster" fid:"1" doc:"cluster that the record came from; offsets of another cluster are other offsets"`
+	Topic         string    `json:"kafka_topic" fid:"2" doc:"topic"`
+	Partition     int64     `json:"kafka_partition" fid:"3" doc:"partition of the topic"`
+	Offset        int64     `json:"kafka_offset" fid:"4" doc:"offset in the partition"`
+	IngestedAt    time.Time `json:"ingested_at" fid:"5" doc:"when the record was appended to the topic"`
+	ID            string    `json:"id" fid:"6" doc:"event id, stable across re-ingestion"`
+	Type          string    `json:"type" fid:"7" doc:"event type"`
+	Source        string    `json:"source" fid:"8" doc:"URI of the origin"`
+	Subject       string    `json:"subject" fid:"9" doc:"conversation, task or request: the unit that a split never cuts through"`
+	Time          time.Time `json:"time" fid:"10" doc:"when it happened"`
+	SchemaVersion int64     `json:"schema_version" fid:"11" doc:"version of the payload schema that the producer wrote"`
+	ParserVersion int64     `json:"parser_version" fid:"12" doc:"version of the source's parser; a higher one wins"`
+	Extra         string    `json:"extra" fid:"13" doc:"JSON object: fields that this binary did not know"`
 }
+
+var envelopeColumns = structColumns(reflect.TypeFor[envelope](), 0)
 
 // structColumns reads the columns of a payload struct from its tags. A tag
 // that is missing or out of place is a bug of the struct, so it panics at init.

@@ -208,8 +208,10 @@ type Payload struct {
 	Doc    string // one row is …
 	New    func() any
 
-	columns []Column
-	known   map[string]bool
+	goType   reflect.Type
+	columns  []Column
+	shredder *shredder
+	known    map[string]bool
 }
 
 // Columns are the columns of the payload's table: the envelope, then the data.
@@ -250,7 +252,9 @@ func Topics() []string {
 
 func payload[T any](family, eventType, table, doc string) *Payload {
 	p := &Payload{Type: eventType, Family: family, Table: "events." + table, Doc: doc, New: func() any { return new(T) }}
-	p.columns = structColumns(reflect.TypeFor[T](), 0)
+	p.goType = reflect.TypeFor[T]()
+	p.columns = structColumns(p.goType, 0)
+	p.shredder = newShredder(reflect.TypeFor[envelope](), p.goType)
 	p.known = map[string]bool{}
 	for _, column := range p.columns {
 		p.known[column.Name] = true

@@ -9,7 +9,6 @@ import (
 	"io"
 	"io/fs"
 	"os"
-	"path"
 	"path/filepath"
 	"syscall"
 	"time"
@@ -20,8 +19,8 @@ import (
 // and relative to the lake (see fs.ValidPath). Errors match fs.ErrNotExist and
 // fs.ErrExist where they mean that.
 type Storage interface {
-	// Create starts a file that nobody sees before its Commit.
-	Create(ctx context.Context, name string) (FileWriter, error)
+	// Create starts a file that nobody sees before its Commit names it.
+	Create(ctx context.Context) (FileWriter, error)
 	// Open opens a file for reading.
 	Open(ctx context.Context, name string) (FileReader, error)
 	// List gives what stands directly in a folder, sorted by name. A folder
@@ -36,11 +35,12 @@ type Storage interface {
 // FileWriter writes one new file.
 type FileWriter interface {
 	io.Writer
-	// Commit makes the file durable and visible, whole, under its name: put if
-	// absent. An error that matches fs.ErrExist says that the name was taken
-	// and nothing was changed. After any other error the file may be there or
-	// not; it is never there in part. Nothing may be called afterwards but Abort.
-	Commit() error
+	// Commit makes the file durable and visible, whole, under a name that is
+	// free: put if absent. An error that matches fs.ErrExist says that the name
+	// was taken and nothing was changed. After any other error the file may be
+	// there or not; it is never there in part. Nothing may be called
+	// afterwards but Abort.
+	Commit(name string) error
 	// Abort drops what is not committed; after Commit it does nothing.
 	Abort()
 }
@@ -63,7 +63,7 @@ type FileInfo struct {
 // PutIfAbsent writes a small file whole, or fails with fs.ErrExist where the
 // name is taken. See FileWriter.Commit for other errors.
 func PutIfAbsent(ctx context.Context, s Storage, name string, data []byte) error {
-	w, err := s.Create(ctx, name)
+	w, err := s.Create(ctx)
 	if err != nil {
 		return err
 	}
@@ -71,7 +71,7 @@ func PutIfAbsent(ctx context.Context, s Storage, name string, data []byte) error
 	if _, err := w.Write(data); err != nil {
 		return err
 	}
-	return w.Commit()
+	return w.Commit(name)
 }
 
 // ReadFile reads a small file whole.
@@ -105,12 +105,8 @@ func (s localStorage) path(op, name string) (string, error) {
 	return filepath.Join(s.root, filepath.FromSlash(name)), nil
 }
 
-func (s localStorage) Create(_ context.Context, name string) (FileWriter, error) {
-	target, err := s.path("create", name)
-	if err != nil {
-		return nil, err
-	}
-	temp := filepath.Join(s.root, tempDir, randomName()+"-"+path.Base(name))
+func (s localStorage) Create(context.Context) (FileWriter, error) {
+	temp := filepath.Join(s.root, tempDir, randomName())
 	// Not os.CreateTemp: its files can be read by their owner alone.
 	file, err := os.OpenFile(temp, os.O_WRONLY|os.O_CREATE|os.O_EXCL, 0o666)
 	if errors.Is(err, fs.ErrNotExist) {
@@ -122,7 +118,7 @@ func (s localStorage) Create(_ context.Context, name string) (FileWriter, error)
 	if err != nil {
 		return nil, err
 	}
-	return &localWriter{storage: s, file: file, temp: temp, target: target}, nil
+	return &localWriter{storage: s, file: file, temp: temp}, nil
 }
 
 func randomName() string {
@@ -135,13 +131,16 @@ type localWriter struct {
 	storage localStorage
 	file    *os.File
 	temp    string
-	target  string
 }
 
 func (w *localWriter) Write(p []byte) (int, error) { return w.file.Write(p) }
 
-func (w *localWriter) Commit() error {
+func (w *localWriter) Commit(name string) error {
 	defer w.Abort()
+	target, err := w.storage.path("link", name)
+	if err != nil {
+		return err
+	}
 	if err := w.file.Sync(); err != nil {
 		return err
 	}
@@ -149,12 +148,12 @@ func (w *localWriter) Commit() error {
 		return err
 	}
 	// link(2) refuses a name that is taken, which rename(2) would replace.
-	err := os.Link(w.temp, w.target)
+	err = os.Link(w.temp, target)
 	if errors.Is(err, fs.ErrNotExist) {
-		if err := w.storage.mkdir(filepath.Dir(w.target)); err != nil {
+		if err := w.storage.mkdir(filepath.Dir(target)); err != nil {
 			return err
 		}
-		err = os.Link(w.temp, w.target)
+		err = os.Link(w.temp, target)
 	}
 	if errors.Is(err, syscall.EPERM) || errors.Is(err, syscall.ENOTSUP) {
 		return WithHint(err, "a lake needs a file system with hard links")
@@ -162,7 +161,7 @@ func (w *localWriter) Commit() error {
 	if err != nil {
 		return err
 	}
-	return syncDir(filepath.Dir(w.target))
+	return syncDir(filepath.Dir(target))
 }
 
 func (w *localWriter) Abort() {
