@@ -83,14 +83,8 @@ func read(ctx context.Context, in *source.Input, out source.Out) error {
 		whole.Reason, whole.Detail = "not_yaml", err.Error()
 		return out.Reject(whole)
 	}
-	var calls []timed
+	var calls []llm.Call
 	var assembler llm.Assembler
-	var known time.Time
-	add := func(whole []llm.Call) {
-		for _, call := range whole {
-			calls = append(calls, timed{call, time.Time{}})
-		}
-	}
 	for i, node := range interactions {
 		if err := ctx.Err(); err != nil {
 			return err
@@ -117,38 +111,36 @@ func read(ctx context.Context, in *source.Input, out source.Out) error {
 			}
 			found[k].RequestID = node.requestID()
 		}
-		add(assembler.Add(found...))
+		calls = append(calls, assembler.Add(found...)...)
 	}
-	add(assembler.Flush())
+	calls = append(calls, assembler.Flush()...)
 
-	// Many a provider dates neither reply nor header, and the recorder does not
-	// either: a call happened when its neighbours did, and Position orders them.
+	date(calls)
 	for i := range calls {
-		if calls[i].call.CreatedAt.IsZero() {
-			calls[i].at = known
-		} else {
-			known = calls[i].call.CreatedAt
-			calls[i].at = known
-		}
-	}
-	for i := len(calls) - 1; i >= 0; i-- {
-		if calls[i].at.IsZero() {
-			calls[i].at = known
-		} else {
-			known = calls[i].at
-		}
-	}
-	for i := range calls {
-		if err := out.Emit(calls[i].call.Event(calls[i].at, "")); err != nil {
+		if err := out.Emit(calls[i].Event("")); err != nil {
 			return err
 		}
 	}
 	return nil
 }
 
-type timed struct {
-	call llm.Call
-	at   time.Time
+// date gives a time to calls that have none. Many a provider dates neither
+// reply nor header, nor does the recorder: a call happened when its neighbours
+// did, and Position orders them.
+func date(calls []llm.Call) {
+	var known time.Time
+	for i := range calls {
+		if !calls[i].CreatedAt.IsZero() {
+			known = calls[i].CreatedAt
+		}
+		calls[i].At = known
+	}
+	for i := len(calls) - 1; i >= 0; i-- {
+		if calls[i].At.IsZero() {
+			calls[i].At = known
+		}
+		known = calls[i].At
+	}
 }
 
 // interaction is one recorded exchange.

@@ -14,11 +14,11 @@ const nativeIDLength = 16
 // would give the same file other events each time.
 var Unknown = time.Unix(0, 0).UTC()
 
-// Event makes the event of a call; at is when it happened, where the log knows
-// better than the provider's reply (which wins when at is zero). The call's
-// subject is its conversation, else the reply, else the request. The source is
-// a URI such as openai://api.openai.com/chat.completions unless given.
-func (c *Call) Event(at time.Time, source string) lake.Event {
+// Event makes the event of a call. Its subject is the conversation, else the
+// reply, else the request. The source is a URI such as
+// openai://api.openai.com/chat.completions unless given.
+func (c *Call) Event(source string) lake.Event {
+	at := c.At
 	if at.IsZero() {
 		at = c.CreatedAt
 	}

@@ -42,6 +42,7 @@ type Exchange struct {
 // Call is one choice of a call.
 type Call struct {
 	lake.GatewayCall
+	At          time.Time // when it happened, where the log says; zero: CreatedAt
 	CreatedAt   time.Time // of the reply, as the provider has it; zero: unknown
 	Background  bool      // a response that runs in the background
 	Pending     bool      // … and has not ended
@@ -118,7 +119,10 @@ func Parse(x Exchange) ([]Call, error) {
 	return calls, nil
 }
 
-const truncated = "the reply ended before its end"
+const (
+	truncated = "the reply ended before its end"
+	missing   = "the reply holds no message"
+)
 
 // settle decides whether the call succeeded.
 func (c *Call) settle(r reply, status int64, replied bool) {
@@ -133,9 +137,10 @@ func (c *Call) settle(r reply, status int64, replied bool) {
 	case len(c.Output) > 0 || c.Purpose == "compaction":
 		c.Status = "success"
 	case replied:
-		c.Status, c.Error = "failure", "the reply holds no message"
+		c.Status, c.Error = "failure", missing
 	}
-	if c.Status == "failure" {
+	if c.Status == "failure" && c.Output != nil { // what came of it is nobody's answer
+		c.Keep("_partial_output", string(rawjson.Marshal(c.Output)))
 		c.Output = nil
 	}
 	for i := range c.Output {

@@ -185,7 +185,7 @@ func joinMessages(events []rawjson.Object) reply {
 	}
 	var content []any
 	for _, b := range blocks.order {
-		value := rawjson.Object{}
+		value := rawjson.Object{"type": json.RawMessage(`"text"`)}
 		merge(value, b.start)
 		appendText(value, "text", b.text)
 		appendText(value, "thinking", b.thinking)
