@@ -198,11 +198,27 @@ func (c *testCase) rows(ctx context.Context, session *duck.Session, table *deriv
 	if err := table.CheckRows(ctx, session, result); err != nil {
 		return nil, err
 	}
-	lines, err := session.Strings(ctx, "select to_json(result)::varchar from "+result+" order by "+orderKey(table))
+	lines, err := session.Strings(ctx, "select to_json(rows)::varchar from (select "+inUTC(table)+" from "+result+") as rows order by "+orderKey(table))
 	if err != nil {
 		return nil, err
 	}
 	return decodeLines([]byte(strings.Join(lines, "\n")))
+}
+
+// inUTC selects all columns, times as text in UTC: a wanted row reads the same
+// in every zone.
+func inUTC(table *derive.Table) string {
+	var times []string
+	for _, column := range table.Columns {
+		if column.Type == lake.TimestampTZ && !column.List {
+			name := duck.Ident(column.Name)
+			times = append(times, "("+name+" at time zone 'UTC')::varchar || '+00' as "+name)
+		}
+	}
+	if len(times) == 0 {
+		return "*"
+	}
+	return "* replace (" + strings.Join(times, ", ") + ")"
 }
 
 func orderKey(table *derive.Table) string {
