@@ -1,12 +1,63 @@
 package langgraph
 
 import (
+	"bytes"
+	"context"
 	"encoding/json"
 	"errors"
 
+	"github.com/weir-lake/weir/ingest/source"
 	"github.com/weir-lake/weir/ingest/source/llm/rawjson"
 	"github.com/weir-lake/weir/lake"
 )
+
+// JSONL is the neutral form of checkpoints: a JSON object each, in any layout
+// that source.Records reads.
+func JSONL() source.Format {
+	return source.Format{
+		Name:    "checkpoint",
+		Doc:     "saved states of tasks, one JSON object each (JSONL)",
+		Version: 1,
+		Detect:  detectJSONL,
+		Read:    readJSONL,
+	}
+}
+
+func detectJSONL(p source.Probe) int {
+	if first := rawjson.First(p.Head); first != nil {
+		if !first.Has("checkpoint_id") && !first.Object("config").Object("configurable").Has("checkpoint_id") {
+			return 0
+		}
+		if _, err := checkpointOf(rawjson.Marshal(first)); err != nil {
+			return 30 // a bad first record is no reason to give up the file
+		}
+		return 85
+	}
+	head := bytes.TrimLeft(p.Head, "\ufeff \t\r\n[")
+	if bytes.HasPrefix(head, []byte("{")) && bytes.Contains(head, []byte(`"checkpoint_id"`)) && bytes.Contains(head, []byte(`"thread_id"`)) {
+		return 70
+	}
+	return 0
+}
+
+func readJSONL(ctx context.Context, in *source.Input, out source.Out) error {
+	for record, err := range source.Records(ctx, in, out, source.RecordOptions{}) {
+		if err != nil {
+			return err
+		}
+		event, err := checkpointOf(record.Raw)
+		if err != nil {
+			if err := out.Reject(record.Reject("wrong_type", err.Error())); err != nil {
+				return err
+			}
+			continue
+		}
+		if err := out.Emit(event); err != nil {
+			return err
+		}
+	}
+	return nil
+}
 
 // checkpointOf reads a checkpoint in the neutral form: the fields of the
 // checkpoints table and of a checkpoint, flat or nested as LangGraph nests them
@@ -76,7 +127,7 @@ func checkpointOf(raw json.RawMessage) (lake.Event, error) {
 	if at.IsZero() {
 		return lake.Event{}, errors.New("no time (ts)")
 	}
-	return event(c, at, thread), nil
+	return event(c, at, thread, "checkpoint"), nil
 }
 
 var known = map[string]bool{

@@ -47,14 +47,15 @@ func (r *row) event() (lake.Event, error) {
 	if at.IsZero() {
 		return lake.Event{}, errors.New("no time (ts)")
 	}
-	return event(c, at, r.thread), nil
+	return event(c, at, r.thread, "langgraph"), nil
 }
 
-// event makes the event of a checkpoint; threads are LangGraph's conversations.
-func event(c *lake.Checkpoint, at time.Time, thread string) lake.Event {
+// event makes the event of a checkpoint. Its id does not depend on the form in
+// which the checkpoint was kept.
+func event(c *lake.Checkpoint, at time.Time, thread, form string) lake.Event {
 	return lake.Event{
 		ID:      lake.StableID("langgraph", thread, c.Namespace, c.CheckpointID),
-		Source:  "langgraph://thread/" + url.PathEscape(thread),
+		Source:  form + "://thread/" + url.PathEscape(thread),
 		Type:    "weir.checkpoint.saved.v1",
 		Subject: thread,
 		Time:    at,

@@ -14,18 +14,14 @@ import (
 func readBatch(o rawjson.Object, position int64) ([]lake.Event, error) {
 	traces := map[string]rawjson.Object{}
 	var only rawjson.Object
-	items := o.Objects("batch")
-	for _, item := range items {
+	for _, item := range o.Objects("batch") {
 		if item.String("type") == "trace-create" {
 			only = item.Object("body")
 			traces[only.String("id")] = only
 		}
 	}
 	var events []lake.Event
-	for i, item := range items {
-		if !strings.HasPrefix(item.String("type"), "generation-") {
-			continue
-		}
+	for i, item := range generations(o) {
 		body := item.Object("body")
 		trace := traces[body.String("traceId")]
 		if trace == nil && len(traces) == 1 {
@@ -42,6 +38,17 @@ func readBatch(o rawjson.Object, position int64) ([]lake.Event, error) {
 		events = append(events, call.Event("litellm://langfuse/"+firstOf(body.String("name"), "generation")))
 	}
 	return events, nil
+}
+
+// generations are the items of a batch that are calls.
+func generations(o rawjson.Object) []rawjson.Object {
+	var found []rawjson.Object
+	for _, item := range o.Objects("batch") {
+		if strings.HasPrefix(item.String("type"), "generation-") {
+			found = append(found, item)
+		}
+	}
+	return found
 }
 
 func generation(body, trace rawjson.Object) (*llm.Call, error) {
@@ -72,7 +79,7 @@ func generation(body, trace rawjson.Object) (*llm.Call, error) {
 		return nil, err
 	}
 	c := &calls[0]
-	c.Identify(rawjson.Canonical(rawjson.Marshal(body)))
+	c.Identify(rawjson.Marshal(body))
 	if hidden(body["input"]) {
 		c.Messages = nil
 	}

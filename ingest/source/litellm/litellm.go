@@ -4,12 +4,15 @@
 package litellm
 
 import (
+	"bytes"
+	"context"
 	"encoding/json"
 	"errors"
 	"net/url"
 	"strings"
 	"time"
 
+	"github.com/weir-lake/weir/ingest/source"
 	"github.com/weir-lake/weir/ingest/source/llm"
 	"github.com/weir-lake/weir/ingest/source/llm/rawjson"
 	"github.com/weir-lake/weir/lake"
@@ -19,6 +22,61 @@ import (
 const redacted = "redacted-by-litellm"
 
 var errUnknown = errors.New("neither a logging payload, nor a spend-log row, nor a Langfuse batch")
+
+// Format is what LiteLLM logs, a JSON document or JSONL.
+func Format() source.Format {
+	return source.Format{
+		Name:    "litellm",
+		Doc:     "LiteLLM logging payloads, spend-log rows and Langfuse batches (JSON or JSONL)",
+		Version: 1,
+		Detect:  detect,
+		Read:    read,
+	}
+}
+
+// detect looks at the first record, and where that is longer than the head, for
+// the names of fields that no other log has.
+func detect(p source.Probe) int {
+	if first := rawjson.First(p.Head); first != nil {
+		switch kindOf(first) {
+		case "payload", "spend":
+			return 90
+		case "langfuse":
+			if first.Object("metadata").Has("sdk_integration") || len(generations(first)) > 0 {
+				return 85
+			}
+		}
+		return 0
+	}
+	head := bytes.TrimLeft(p.Head, "\ufeff \t\r\n[")
+	for _, words := range [][]string{{`"call_type"`, `"startTime"`}, {`"response_cost"`, `"model_parameters"`}, {`"batch"`, `"trace-create"`}} {
+		if bytes.HasPrefix(head, []byte("{")) && bytes.Contains(head, []byte(words[0])) && bytes.Contains(head, []byte(words[1])) {
+			return 85
+		}
+	}
+	return 0
+}
+
+func read(ctx context.Context, in *source.Input, out source.Out) error {
+	for record, err := range source.Records(ctx, in, out, source.RecordOptions{}) {
+		if err != nil {
+			return err
+		}
+		events, err := readRecord(record.Raw, record.Ordinal)
+		if err != nil {
+			if err := out.Reject(record.Reject("unknown_shape", err.Error())); err != nil {
+				return err
+			}
+			continue
+		}
+		for _, e := range events {
+			if err := out.Emit(e); err != nil {
+				return err
+			}
+		}
+	}
+	return nil
+}
 
 // readRecord reads one record of any of the three kinds.
 func readRecord(raw json.RawMessage, position int64) ([]lake.Event, error) {
@@ -90,7 +148,7 @@ func readPayload(o rawjson.Object, raw []byte, position int64) ([]lake.Event, er
 	for i := range calls {
 		c := &calls[i]
 		c.Position = position
-		c.Identify(rawjson.Canonical(raw))
+		c.Identify(raw)
 		c.RequestID = firstOf(o.String("litellm_call_id"), o.ID("id", "request_id"))
 		c.ResponseID = firstOf(c.ResponseID, o.ID("id", "request_id"))
 		c.Provider = firstOf(o.String("custom_llm_provider"), c.Provider)

@@ -150,7 +150,10 @@ func freeText(input string) string {
 func rest(o rawjson.Object, known string, more map[string]any) string {
 	left := map[string]any{}
 	for key, raw := range o {
-		if text := rawjson.Shrink(raw); text != "" && !strings.Contains(known, " "+key+" ") {
+		if strings.Contains(known, " "+key+" ") {
+			continue
+		}
+		if text := rawjson.Shrink(raw); text != "" {
 			left[key] = json.RawMessage(text)
 		}
 	}

@@ -3,6 +3,7 @@ package llm
 import (
 	"time"
 
+	"github.com/weir-lake/weir/ingest/source/llm/rawjson"
 	"github.com/weir-lake/weir/lake"
 )
 
@@ -43,19 +44,23 @@ func (c *Call) Event(source string) lake.Event {
 // logs recorded is one event. A response that still runs is another event than
 // the same response once ended: the first copy of an id wins.
 func (c *Call) eventID() string {
-	kind := c.family()
+	parts := []string{c.family(), c.ResponseID, itoa(c.ChoiceIndex)}
 	switch {
 	case len(c.ResponseID) < nativeIDLength:
-		return lake.StableID(kind, "exchange", string(c.fingerprint), itoa(c.ChoiceIndex))
+		parts[1] = "exchange"
+		for _, part := range c.record {
+			parts = append(parts, string(rawjson.Canonical(part)))
+		}
 	case c.Pending:
-		return lake.StableID(kind, c.ResponseID, itoa(c.ChoiceIndex), "pending")
+		parts = append(parts, "pending")
 	}
-	return lake.StableID(kind, c.ResponseID, itoa(c.ChoiceIndex))
+	return lake.StableID(parts...)
 }
 
-// Identify gives a call that has no native id the record that tells it apart.
-// Parse has set it to the exchange as sent; a log line knows more.
-func (c *Call) Identify(record []byte) { c.fingerprint = record }
+// Identify gives a call that has no native id the record that tells it apart,
+// JSON in any layout. Parse has set it to the exchange; a log line knows more.
+// The bytes are read by Event, not before.
+func (c *Call) Identify(record ...[]byte) { c.record = record }
 
 func (c *Call) family() string {
 	switch c.API {

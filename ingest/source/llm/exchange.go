@@ -1,7 +1,6 @@
 package llm
 
 import (
-	"bytes"
 	"errors"
 	"net/url"
 	"regexp"
@@ -42,13 +41,13 @@ type Exchange struct {
 // Call is one choice of a call.
 type Call struct {
 	lake.GatewayCall
-	At          time.Time // when it happened, where the log says; zero: CreatedAt
-	CreatedAt   time.Time // of the reply, as the provider has it; zero: unknown
-	Background  bool      // a response that runs in the background
-	Pending     bool      // … and has not ended
-	NoRequest   bool      // only the reply is known, as when a response is polled
-	Host        string    // where the request went
-	fingerprint []byte    // the exchange as sent: what the id rests on when the provider gave none
+	At         time.Time // when it happened, where the log says; zero: CreatedAt
+	CreatedAt  time.Time // of the reply, as the provider has it; zero: unknown
+	Background bool      // a response that runs in the background
+	Pending    bool      // … and has not ended
+	NoRequest  bool      // only the reply is known, as when a response is polled
+	Host       string    // where the request went
+	record     [][]byte  // the exchange as sent: what the id rests on when the provider gave none
 }
 
 // Parse reads an exchange: a call for each choice of the reply, or one without
@@ -92,7 +91,7 @@ func Parse(x Exchange) ([]Call, error) {
 	if stream {
 		base.IsStream = &stream
 	}
-	base.fingerprint = bytes.Join([][]byte{[]byte(x.URL), rawjson.Canonical(x.Request), rawjson.Canonical(x.Reply)}, []byte{0x1f})
+	base.Identify([]byte(x.URL), x.Request, x.Reply)
 
 	var calls []Call
 	switch api {

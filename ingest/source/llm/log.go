@@ -1,10 +1,14 @@
 package llm
 
 import (
+	"bytes"
+	"context"
 	"encoding/json"
+	"errors"
 	"net/url"
 	"strings"
 
+	"github.com/weir-lake/weir/ingest/source"
 	"github.com/weir-lake/weir/ingest/source/llm/rawjson"
 )
 
@@ -31,7 +35,9 @@ func ReadRecord(raw json.RawMessage) ([]Call, error) {
 	for i := range calls {
 		c := &calls[i]
 		c.At = at
-		c.Identify(rawjson.Canonical(raw))
+		if c.Identify(raw); c.Pending { // held beyond the life of raw
+			c.Identify(bytes.Clone(raw))
+		}
 		if id := o.ID("request_id", "id", "call_id", "custom_id"); id != c.ResponseID {
 			c.RequestID = id
 		}
@@ -177,26 +183,23 @@ func (c *Call) readTiming(o rawjson.Object) {
 // DetectRecord tells by its head whether a file is a request/response log, and
 // of which API; score is 0 when it is none.
 func DetectRecord(head []byte) (api string, score int) {
-	head = []byte(strings.TrimLeft(string(head), "\ufeff \t\r\n["))
-	dec := json.NewDecoder(strings.NewReader(string(head)))
-	var first json.RawMessage
-	if dec.Decode(&first) == nil {
-		calls, err := ReadRecord(first)
-		if err != nil || len(calls) == 0 {
-			return "", 0
-		}
-		o := rawjson.Parse(first)
-		if firstRaw(o, "request", "request_body", "body") == nil {
-			return calls[0].API, 60 // other gateways' logs may look like it
-		}
-		return calls[0].API, 80
+	first := rawjson.First(head)
+	if first == nil {
+		return detectCut(string(head))
 	}
-	return detectCut(string(head))
+	calls, err := ReadRecord(rawjson.Marshal(first))
+	switch {
+	case err != nil || len(calls) == 0:
+		return "", 0
+	case firstRaw(first, "request", "request_body", "body") == nil:
+		return calls[0].API, 60 // other gateways' logs may look like it
+	}
+	return calls[0].API, 80
 }
 
 // detectCut guesses from a first record that is longer than the head.
 func detectCut(head string) (api string, score int) {
-	if !strings.HasPrefix(head, "{") || !strings.Contains(head, `"request`) && !strings.Contains(head, `"body"`) {
+	if !strings.HasPrefix(strings.TrimLeft(head, "\ufeff \t\r\n["), "{") || !strings.Contains(head, `"request`) && !strings.Contains(head, `"body"`) {
 		return "", 0
 	}
 	switch {
@@ -210,4 +213,41 @@ func detectCut(head string) (api string, score int) {
 		return Responses, 50
 	}
 	return "", 0
+}
+
+// ReadLog reads a request/response log record by record: the Read of the
+// formats openai and anthropic, which differ only in what they are found by.
+func ReadLog(ctx context.Context, in *source.Input, out source.Out) error {
+	var assembler Assembler
+	for record, err := range source.Records(ctx, in, out, source.RecordOptions{}) {
+		if err != nil {
+			return err
+		}
+		calls, err := ReadRecord(record.Raw)
+		if errors.Is(err, ErrNotACall) {
+			continue // logs of a whole API have its other endpoints too
+		}
+		if err != nil {
+			if err := out.Reject(record.Reject("unknown_shape", err.Error())); err != nil {
+				return err
+			}
+			continue
+		}
+		for i := range calls {
+			calls[i].Position = record.Ordinal
+		}
+		if err := emit(out, assembler.Add(calls...)); err != nil {
+			return err
+		}
+	}
+	return emit(out, assembler.Flush())
+}
+
+func emit(out source.Out, calls []Call) error {
+	for i := range calls {
+		if err := out.Emit(calls[i].Event("")); err != nil {
+			return err
+		}
+	}
+	return nil
 }

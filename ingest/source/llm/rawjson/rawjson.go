@@ -291,3 +291,23 @@ func epoch(number float64) time.Time {
 	seconds, fraction := math.Modf(number)
 	return time.Unix(int64(seconds), int64(math.Round(fraction*1e6))*1000).UTC()
 }
+
+// First finds the first JSON object in the head of a file, to tell the file's
+// format by: the object that the head begins with, or that a list begins with,
+// else the first line that is one. It returns nil when there is none, as when
+// the first object is longer than the head.
+func First(head []byte) Object {
+	head = bytes.TrimLeft(head, "\ufeff \t\r\n[")
+	var first json.RawMessage
+	if json.NewDecoder(bytes.NewReader(head)).Decode(&first) == nil {
+		if o := Parse(first); o != nil {
+			return o
+		}
+	}
+	for line := range bytes.Lines(head) {
+		if o := Parse(line); len(line) > 0 && line[len(line)-1] == '\n' && o != nil {
+			return o
+		}
+	}
+	return nil
+}
