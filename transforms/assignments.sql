@@ -1,0 +1,47 @@
+-- Units of A/B tests and their arms: every event once, as its best parser read it.
+--
+-- grain:   one row per event: a unit's arm in an A/B test
+-- key:     event_id
+-- scope:   row
+-- inputs:  events.assignments, curated.erased
+-- rules:
+--   Of the events with one id the highest parser_version counts, then the first in Kafka: a file may be
+--   ingested twice, and once more by a corrected parser.
+--   Whoever was erased is left out: see curated.erased.
+-- columns:
+--   event_id     VARCHAR      event id, stable across re-ingestion
+--   subject_id   VARCHAR      conversation, task or request: the unit that a split never cuts through
+--   person_ids   VARCHAR[]    ids of the people who speak or are spoken of; an erasure names them
+--   experiment   VARCHAR      A/B test
+--   unit_kind    VARCHAR      conversation, person or task
+--   unit_id      VARCHAR      unit
+--   arm          VARCHAR      arm
+--   salt         VARCHAR      salt of the assignment hash
+--   weight       DOUBLE       the arm's share, 0 to 1
+--   source_uri   VARCHAR      URI of the origin
+--   event_type   VARCHAR      event type
+--   ingested_at  TIMESTAMPTZ  when the record was appended to its topic
+--   occurred_at  TIMESTAMPTZ  when it happened
+select
+    id as event_id,
+    subject as subject_id,
+    person_ids,
+    experiment,
+    unit_kind,
+    unit_id,
+    arm,
+    salt,
+    weight,
+    source as source_uri,
+    type as event_type,
+    ingested_at,
+    time as occurred_at
+
+from events.assignments
+
+where id not in (select event_id from curated.erased)
+
+qualify row_number() over (
+    partition by id
+    order by parser_version desc, kafka_cluster, kafka_topic, kafka_partition, kafka_offset
+) = 1;

@@ -1,0 +1,46 @@
+-- Constitutions, system prompts, rules, tool descriptions and essays: every event once, as its best
+-- parser read it.
+--
+-- grain:   one row per event: a constitution, system prompt, rule set, tool description or essay
+-- key:     event_id
+-- scope:   row
+-- inputs:  events.documents, curated.erased
+-- rules:
+--   Of the events with one id the highest parser_version counts, then the first in Kafka: a file may be
+--   ingested twice, and once more by a corrected parser.
+--   Whoever was erased is left out: see curated.erased.
+-- columns:
+--   event_id     VARCHAR      event id, stable across re-ingestion
+--   subject_id   VARCHAR      conversation, task or request: the unit that a split never cuts through
+--   person_ids   VARCHAR[]    ids of the people who speak or are spoken of; an erasure names them
+--   kind         VARCHAR      constitution, system_prompt, rules, methodology, tool_description or essay
+--   title        VARCHAR      title, else the first heading
+--   text         VARCHAR      the text
+--   version      VARCHAR      version as named by its author, else the text's sha256
+--   media_type   VARCHAR      text/markdown, text/plain or application/json
+--   source_uri   VARCHAR      URI of the origin
+--   event_type   VARCHAR      event type
+--   ingested_at  TIMESTAMPTZ  when the record was appended to its topic
+--   occurred_at  TIMESTAMPTZ  when it happened
+select
+    id as event_id,
+    subject as subject_id,
+    person_ids,
+    kind,
+    title,
+    text,
+    version,
+    media_type,
+    source as source_uri,
+    type as event_type,
+    ingested_at,
+    time as occurred_at
+
+from events.documents
+
+where id not in (select event_id from curated.erased)
+
+qualify row_number() over (
+    partition by id
+    order by parser_version desc, kafka_cluster, kafka_topic, kafka_partition, kafka_offset
+) = 1;

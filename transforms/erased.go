@@ -1,0 +1,93 @@
+package transforms
+
+import (
+	"context"
+	"crypto/sha256"
+	"fmt"
+	"strings"
+
+	"github.com/weir-lake/weir/lake"
+	"github.com/weir-lake/weir/lake/derive"
+	"github.com/weir-lake/weir/lake/duck"
+)
+
+// erased makes curated.erased: the events that staging leaves out. It is a step
+// in Go because it needs the lake's key: erasures are stored as keyed hashes, so
+// that the ledger itself names nobody.
+//
+// An event is left out with all its copies: what one parser read as a person's
+// words, another may have read without naming the person.
+func erased(key []byte) derive.Step {
+	inputs := []string{"events.erasures"}
+	for _, payload := range lake.Payloads() {
+		// Dead letters have no reader, so there is nothing to leave them out of.
+		if payload.Table != "events.erasures" && payload.Table != "events.dead_letters" {
+			inputs = append(inputs, payload.Table)
+		}
+	}
+	return derive.Step{
+		Name:    "curated.erased",
+		Doc:     "Events that are left out everywhere, because their subject or a person in them was erased",
+		Grain:   "one row per event and subject of a copy of it",
+		Key:     []string{"event_id", "subject_id"},
+		Inputs:  inputs,
+		Version: "1",
+		Columns: []lake.Column{
+			{Name: "event_id", Type: lake.Varchar, Doc: "event to leave out"},
+			{Name: "subject_id", Type: lake.Varchar, Doc: "subject of the event, or of a copy of it"},
+		},
+		Run: func(ctx context.Context, session *duck.Session, into string) error {
+			return session.Exec(ctx, "create table "+into+" as "+erasedQuery(key, inputs[1:]))
+		},
+	}
+}
+
+// erasedQuery hashes every subject and person in DuckDB: a lake may have
+// millions, and they are compared with the few that were erased.
+func erasedQuery(key []byte, tables []string) string {
+	selects := make([]string, len(tables))
+	for i, table := range tables {
+		selects[i] = "select id, subject, person_ids from " + table
+	}
+	copies := "(" + strings.Join(selects, " union all ") + ")"
+	named := func(kind, names string) string {
+		return fmt.Sprintf("select name from (%s) where %s in (select keyed_hash from events.erasures where kind = '%s')",
+			names, keyedHash(key, kind, "name"), kind)
+	}
+	return `
+with erased_subjects as (
+    ` + named("subject", "select distinct subject as name from "+copies) + `
+),
+erased_persons as (
+    ` + named("person", "select distinct unnest(person_ids) as name from "+copies) + `
+),
+erased_events as (
+    select id from ` + copies + ` where subject in (select name from erased_subjects)
+    union
+    select id from (select id, unnest(person_ids) as name from ` + copies + `)
+    where name in (select name from erased_persons)
+)
+select distinct id as event_id, subject as subject_id
+from ` + copies + `
+where id in (select id from erased_events)`
+}
+
+// keyedHash is lake.KeyedHash of a text expression, in SQL: HMAC-SHA256 by its
+// definition (RFC 2104), since DuckDB has only the hash.
+func keyedHash(key []byte, kind, expr string) string {
+	if len(key) > sha256.BlockSize {
+		sum := sha256.Sum256(key)
+		key = sum[:]
+	}
+	pad := func(with byte) string {
+		block := make([]byte, sha256.BlockSize)
+		copy(block, key)
+		var literal strings.Builder
+		for _, b := range block {
+			fmt.Fprintf(&literal, `\x%02X`, b^with)
+		}
+		return "'" + literal.String() + "'::blob"
+	}
+	inner := "sha256(" + pad(0x36) + " || encode(" + duck.Literal(kind+":") + " || " + expr + "))"
+	return "sha256(" + pad(0x5c) + " || unhex(" + inner + "))"
+}
