@@ -5,13 +5,11 @@ import (
 	"crypto/md5"
 	"encoding/hex"
 	"encoding/json"
-	"errors"
 	"fmt"
 	"reflect"
 	"slices"
 	"strings"
 	"time"
-	"unicode/utf8"
 )
 
 // SchemaVersion is the version of the payload structs that this binary writes.
@@ -35,15 +33,6 @@ type Event struct {
 	Data          any
 	Extra         string // JSON object of the fields that this binary does not know
 }
-
-// Errors that DecodeEvent wraps. Each becomes the reason of a dead letter.
-var (
-	ErrNotJSON     = errors.New("not a JSON object")
-	ErrInvalidUTF8 = errors.New("invalid UTF-8")
-	ErrUnknownType = errors.New("unknown event type")
-	ErrWrongType   = errors.New("field has the wrong type")
-	ErrIncomplete  = errors.New("a required attribute is missing")
-)
 
 // StableID is the id of an event: md5 over its source kind and native ids,
 // joined by a byte that no id holds. Paths and file names do not belong in it.
@@ -102,102 +91,13 @@ func (e Event) check() error {
 		return fmt.Errorf("subject: %w", ErrIncomplete)
 	case e.Time.IsZero():
 		return fmt.Errorf("time: %w", ErrIncomplete)
+	case e.Type == "":
+		return fmt.Errorf("type: %w", ErrIncomplete)
 	}
 	if _, ok := PayloadOf(e.Type); !ok {
 		return fmt.Errorf("type %q: %w", e.Type, ErrUnknownType)
 	}
 	return nil
-}
-
-// DecodeEvent reads one record's value. Fields that the payload struct does
-// not know are kept in Extra. The error wraps one of the sentinels above.
-func DecodeEvent(value []byte) (Event, error) {
-	if !utf8.Valid(value) {
-		return Event{}, ErrInvalidUTF8
-	}
-	var wire struct {
-		wireEvent
-		Data json.RawMessage `json:"data"`
-	}
-	if err := json.Unmarshal(value, &wire); err != nil {
-		return Event{}, classify(err)
-	}
-	event := Event{
-		ID: wire.ID, Source: wire.Source, Type: wire.Type, Subject: wire.Subject, Time: wire.Time.UTC(),
-		SchemaVersion: wire.SchemaVersion, ParserVersion: wire.ParserVersion,
-	}
-	if err := event.check(); err != nil {
-		return Event{}, err
-	}
-	payload, _ := PayloadOf(wire.Type)
-	event.Data = payload.New()
-	if len(wire.Data) == 0 || wire.Data[0] != '{' {
-		return Event{}, fmt.Errorf("data: %w", ErrWrongType)
-	}
-	if err := json.Unmarshal(wire.Data, event.Data); err != nil {
-		return Event{}, fmt.Errorf("data: %w", classify(err))
-	}
-	extra, err := unknownFields(value, wire.Data, payload)
-	if err != nil {
-		return Event{}, err
-	}
-	event.Extra = extra
-	return event, nil
-}
-
-var envelopeKeys = map[string]bool{
-	"specversion": true, "id": true, "source": true, "type": true, "subject": true, "time": true,
-	"datacontenttype": true, "schemaversion": true, "parserversion": true, "data": true,
-}
-
-// unknownFields keeps what a newer producer sent: unknown keys of data, and
-// unknown attributes of the envelope under "_attributes".
-func unknownFields(value, data []byte, payload *Payload) (string, error) {
-	unknown := map[string]json.RawMessage{}
-	if err := collect(unknown, data, payload.known); err != nil {
-		return "", err
-	}
-	attributes := map[string]json.RawMessage{}
-	if err := collect(attributes, value, envelopeKeys); err != nil {
-		return "", err
-	}
-	if len(attributes) > 0 {
-		text, err := json.Marshal(attributes)
-		if err != nil {
-			return "", err
-		}
-		unknown["_attributes"] = text
-	}
-	if len(unknown) == 0 {
-		return "", nil
-	}
-	text, err := json.Marshal(unknown) // keys come out sorted
-	return string(text), err
-}
-
-func collect(into map[string]json.RawMessage, object []byte, known map[string]bool) error {
-	var fields map[string]json.RawMessage
-	if err := json.Unmarshal(object, &fields); err != nil {
-		return classify(err)
-	}
-	for key, raw := range fields {
-		if !known[key] {
-			into[key] = raw
-		}
-	}
-	return nil
-}
-
-func classify(err error) error {
-	var typed *json.UnmarshalTypeError
-	if errors.As(err, &typed) {
-		return fmt.Errorf("%s: %s where %s belongs: %w", typed.Field, typed.Value, typed.Type, ErrWrongType)
-	}
-	var at *time.ParseError
-	if errors.As(err, &at) {
-		return fmt.Errorf("time %q: not RFC 3339: %w", at.Value, ErrWrongType)
-	}
-	return fmt.Errorf("%w: %v", ErrNotJSON, err)
 }
 
 // Payload is one event type and the table that its rows go to.
@@ -211,7 +111,7 @@ type Payload struct {
 	goType   reflect.Type
 	columns  []Column
 	shredder *shredder
-	known    map[string]bool
+	known    knownFields
 }
 
 // Columns are the columns of the payload's table: the envelope, then the data.
@@ -255,10 +155,7 @@ func payload[T any](family, eventType, table, doc string) *Payload {
 	p.goType = reflect.TypeFor[T]()
 	p.columns = structColumns(p.goType, 0)
 	p.shredder = newShredder(reflect.TypeFor[envelope](), p.goType)
-	p.known = map[string]bool{}
-	for _, column := range p.columns {
-		p.known[column.Name] = true
-	}
+	p.known = newKnownFields(p.columns)
 	return p
 }
 

@@ -205,7 +205,7 @@ func TestEveryPayloadRoundTrips(t *testing.T) {
 				t.Fatal(err)
 			}
 			var want []map[string]any
-			for i := range 700 { // more than two batches
+			for i := range 300 { // more than one batch
 				event := randomEvent(r, p, i)
 				text, err := event.Encode()
 				if err != nil {
@@ -231,7 +231,7 @@ func TestEveryPayloadRoundTrips(t *testing.T) {
 			if err != nil {
 				t.Fatal(err)
 			}
-			if file.Rows != 700 || file.Bytes == 0 || !strings.HasPrefix(file.Path, "p3-10-1408-") {
+			if file.Rows != 300 || file.Bytes == 0 || !strings.HasPrefix(file.Path, "p3-10-608-") {
 				t.Errorf("file %+v", file)
 			}
 			table, err := lk.Table(p.Table)
