@@ -1,0 +1,74 @@
+-- What ties examples together, without their texts: the narrow side of
+-- examples, for everything that looks at all of them at once.
+--
+-- grain:   one row per example
+-- key:     example_id
+-- scope:   subject
+-- inputs:  curated.examples
+-- order:   started_at
+-- thresholds:
+--   first prompt   16 characters at least: "hi" and "go on" are no task (our choice)
+-- columns:
+--   example_id     VARCHAR
+--   subject_id     VARCHAR
+--   source         VARCHAR
+--   task_type      VARCHAR
+--   task_id        VARCHAR
+--   content_hash   VARCHAR
+--   text_hash      VARCHAR    md5 of texts and calls, without system prompt, weights and tools
+--   prompt_hash    VARCHAR    md5 of the task's first user message in lower case, punctuation and white space folded; null in later windows
+--   models         VARCHAR[]  models of the targets
+--   message_count  BIGINT
+--   target_count   BIGINT
+--   is_final       BOOLEAN
+--   started_at     TIMESTAMPTZ
+--   ended_at       TIMESTAMPTZ
+with prompted as (
+    select
+        *,
+        case
+            when not is_context_missing and not list_contains(notes, 'opens_with_summary') then trim(regexp_replace(
+                lower([message.content for message in messages if message.role = 'user'][1]), '[^\pL\pN]+', ' ', 'g'
+            ))
+        end as prompt,
+
+    from curated.examples
+)
+
+select
+    example_id,
+    subject_id,
+    source,
+    task_type,
+    task_id,
+    content_hash,
+    md5(array_to_string(
+        [
+            concat_ws(
+                chr(31),
+                message.role,
+                trim(regexp_replace(message.content, '\s+', ' ', 'g')),
+                array_to_string(
+                    [
+                        concat_ws(chr(29), coalesce(call.name, ''), coalesce(call.arguments, ''))
+                        for call in coalesce(message.tool_calls, [])
+                    ],
+                    chr(28)
+                )
+            )
+            for message in messages
+            if message.role not in ('system', 'developer')
+        ],
+        chr(30)
+    )) as text_hash,
+    case when len(prompt) >= 16 then md5(prompt) end as prompt_hash,
+    list_sort(list_distinct([
+        message.model for message in messages if message.weight > 0 and message.model is not null
+    ])) as models,
+    message_count,
+    target_count,
+    is_final,
+    started_at,
+    ended_at,
+
+from prompted

@@ -1,0 +1,96 @@
+-- The fate of each example: the counts add up to the number of examples.
+--
+-- grain:   one row per example
+-- key:     example_id
+-- scope:   all
+-- inputs:  curated.example_keys, curated.quality, curated.duplicate_clusters, curated.lineage, curated.splits,
+--   curated.training, curated.watermark
+-- rules:   the first that holds
+--   open        the subject is not settled: no terminal event, and something happened in the last 24 hours of event
+--               time before the watermark
+--   excluded    the first reason of curated.quality
+--   excluded    duplicate: another example with the same content survives
+--   excluded    own_model: a target was written by a model that came out of our own training
+--   excluded    augmented_validation: validation holds originals only, and children of validation roots go nowhere
+--   else        the side of curated.splits
+-- columns:
+--   example_id  VARCHAR
+--   subject_id  VARCHAR
+--   source      VARCHAR
+--   task_type   VARCHAR
+--   fate        VARCHAR  train, validation, test, open or excluded
+--   reason      VARCHAR  why it is excluded or open; null for the rest
+with settled as (
+    select
+        example_keys.subject_id,
+        bool_and(example_keys.is_final)
+            or max(example_keys.ended_at) <= any_value(watermark.watermark_at) - interval 24 hours as is_settled,
+
+    from curated.example_keys as example_keys
+
+    cross join curated.watermark as watermark
+
+    group by example_keys.subject_id
+),
+
+own_models as (
+    select distinct result_model as model from curated.training where result_model is not null
+),
+
+own_outputs as (
+    select distinct written.example_id
+
+    from (select example_id, unnest(models) as model from curated.example_keys) as written
+
+    inner join own_models on own_models.model = written.model
+),
+
+children as (
+    select distinct child_id from curated.lineage
+),
+
+judged as (
+    select
+        example_keys.example_id,
+        example_keys.subject_id,
+        example_keys.source,
+        example_keys.task_type,
+        splits.split,
+        coalesce(settled.is_settled, false) as is_settled,
+        case
+            when quality.verdict = 'drop' then quality.reasons[1]
+            when not duplicate_clusters.is_representative then 'duplicate'
+            when own_outputs.example_id is not null then 'own_model'
+            when splits.split = 'validation' and (children.child_id is not null or example_keys.source = 'generated')
+                then 'augmented_validation'
+        end as reason,
+
+    from curated.example_keys as example_keys
+
+    inner join settled on settled.subject_id = example_keys.subject_id
+
+    inner join curated.quality as quality on quality.example_id = example_keys.example_id
+
+    inner join curated.splits as splits on splits.example_id = example_keys.example_id
+
+    left join curated.duplicate_clusters as duplicate_clusters
+        on duplicate_clusters.example_id = example_keys.example_id
+
+    left join own_outputs on own_outputs.example_id = example_keys.example_id
+
+    left join children on children.child_id = example_keys.example_id
+)
+
+select
+    example_id,
+    subject_id,
+    source,
+    task_type,
+    case
+        when not is_settled then 'open'
+        when reason is not null then 'excluded'
+        else split
+    end as fate,
+    case when is_settled then reason else 'not_settled' end as reason,
+
+from judged

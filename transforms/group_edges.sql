@@ -1,0 +1,63 @@
+-- What ties examples together: no two that are tied may stand on different
+-- sides of a split.
+--
+-- grain:   one row per example and knot: a subject, task, prompt, call or parent that it shares with others
+-- key:     left_id, right_id
+-- scope:   all
+-- inputs:  curated.example_keys, curated.call_links, curated.lineage
+-- rules:   (semantics §3)
+--   subject     the conversation or task that the events came under
+--   task        native task id (instance, question, task, trace)
+--   prompt      first user message of the task, folded
+--   text        the same words under other tools, weights or system prompts
+--   trajectory  subjects of the calls on the way, and calls that two branches share
+--   lineage     parent and child
+--   a document is no knot: a few of them would tie everything; the scenario that seeded an example is its subject
+--   or lineage
+-- columns:
+--   left_id   VARCHAR  example
+--   right_id  VARCHAR  knot: kind:value, or an example for lineage
+--   kind      VARCHAR  subject, task, prompt, text, trajectory or lineage
+with knots as (
+    select example_id as left_id, 'subject:' || subject_id as right_id, 'subject' as kind from curated.example_keys
+
+    union all
+
+    select example_id, 'task:' || task_id, 'task' from curated.example_keys where task_id is not null
+
+    union all
+
+    select example_id, 'prompt:' || prompt_hash, 'prompt' from curated.example_keys where prompt_hash is not null
+
+    union all
+
+    select example_id, 'text:' || text_hash, 'text' from curated.example_keys
+
+    union all
+
+    select distinct example_id, 'subject:' || call_subject_id, 'trajectory'
+
+    from curated.call_links
+
+    where call_subject_id <> subject_id
+
+    union all
+
+    select example_id, 'call:' || call_id, 'trajectory' from curated.call_links where not is_owned
+
+    union all
+
+    select example_id, 'call:' || call_id, 'trajectory' from curated.call_links where is_owned and leaf_id <> call_id
+
+    union all
+
+    select child_id, parent_id, 'lineage' from curated.lineage
+)
+
+select *
+
+from knots
+
+-- A knot of one ties nothing; each example keeps its subject, so that every
+-- example is in some group.
+qualify kind in ('subject', 'lineage') or count(*) over (partition by right_id) > 1

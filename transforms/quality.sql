@@ -1,0 +1,580 @@
+-- The signals and the verdict of each example.
+--
+-- grain:   one row per example
+-- key:     example_id
+-- scope:   subject
+-- inputs:  curated.examples, curated.exchanges, curated.turns, curated.checkpoints, curated.outcomes,
+--   curated.feedback, curated.judgements, curated.reviews
+-- order:   started_at
+-- rules:
+--   hard        each of these reasons drops the example and sets the score to 0, whatever else speaks for it, in
+--               this order: context_missing, no_target, result_without_call, call_without_result, bad_arguments,
+--               role_order, undeclared_tool, empty_target, truncated, secret, outcome_failure, review_reject,
+--               provider_identity, repetition, repeated_calls
+--   score       the base times every fault's factor; then every merit closes a part of the gap to 1: monotone in
+--               each signal
+--   base        0.95 accepted by a reviewer, 0.90 outcome success, 0.50 nothing known
+--   faults      refusal 0.9, repairs 1 − 0.5 × rate, frustration 1 − 0.3 × rate, interruptions 1 − 0.2 × rate,
+--               tool errors 1 − 0.3 × rate, a failed step 0.8, bad feedback 0.6, a judge's failures 1 − 0.2 × rate,
+--               three equal calls in a row 0.8, repeated lines 1 − rate
+--   merits      thanks 0.2 × rate, good feedback 0.3, a judge's passes 0.1 × rate (an uncalibrated judge alone
+--               never decides)
+--   outcome     success or failure of the task as the latest evidence has it (outcome events, the log's own label,
+--               a checkpoint's outcome); words such as submitted, finish or completed are none: unknown
+--   refusal     a signal, never a reason: to decline what no declared tool can do is right
+--   results     a result that a call needs: not for the last message's calls, and not for terminal calls (finish,
+--               submit, exit, done, complete, final_result, transfer_*, handoff_*)
+-- thresholds:
+--   repetition      more than 30 % of 10 or more lines of the targets are repeats (datatrove, Gopher repetition filter)
+--   repeated_calls  3 equal calls in a row are a fault; a reason where they are half of at least 6 calls (ours)
+--   feedback        below 0.4 is bad, above 0.6 good (ours)
+-- sources:
+--   provider identity: open-instruct's filter by keywords; refusal opening and structure: curation.md §2b; key
+--   patterns: the providers' published prefixes
+-- columns:
+--   example_id             VARCHAR
+--   subject_id             VARCHAR
+--   verdict                VARCHAR    keep or drop
+--   outcome                VARCHAR    success, failure or unknown
+--   outcome_origin         VARCHAR    who says so
+--   score_basis            VARCHAR    review, outcome or heuristics
+--   ends_on                VARCHAR    role of the last message
+--   reasons                VARCHAR[]  hard reasons, the first decides
+--   warnings               VARCHAR[]  soft signals that lowered the score
+--   success_score          DOUBLE     0 to 1
+--   call_count             BIGINT     tool calls
+--   result_count           BIGINT     tool results
+--   tool_error_count       BIGINT     results that are failures
+--   unanswered_count       BIGINT     calls that lack a result
+--   orphan_count           BIGINT     results that lack a call
+--   bad_argument_count     BIGINT     calls whose arguments are no JSON
+--   undeclared_count       BIGINT     calls in targets to tools that were not declared
+--   role_order_count       BIGINT     tool messages that follow neither a call nor a result
+--   empty_target_count     BIGINT     targets without text and calls
+--   longest_repeat         BIGINT     longest run of equal calls
+--   line_count             BIGINT     lines of the targets, empty ones and code fences aside
+--   duplicate_line_rate    DOUBLE     share of them that are repeats, 0 to 1
+--   repair_rate            DOUBLE     share of the person's prompts that are corrected by the next; null where unknown
+--   frustration_rate       DOUBLE     share of prompts that meet complaints
+--   interruption_rate      DOUBLE     share of prompts that were interrupted
+--   thanks_rate            DOUBLE     share of prompts that are thanked for
+--   feedback_score         DOUBLE     mean of thumbs and ratings, 0 to 1
+--   judge_pass_rate        DOUBLE     share of judgements with a verdict that pass
+--   review_count           BIGINT     reviews of exactly this content
+--   failed_step_count      BIGINT     steps and turns of it that an outcome event calls failed
+--   is_refusal             BOOLEAN    the last target declines
+--   is_honest_decline      BOOLEAN    it declines because no tool or ability fits
+--   is_provider_identity   BOOLEAN    a target says which provider made it
+--   has_secret             BOOLEAN    a raw key is left somewhere in the texts
+--   is_truncated           BOOLEAN    the last target was cut by length
+--   is_context_missing     BOOLEAN
+--   started_at             TIMESTAMPTZ
+with spoken as (
+    select
+        example_id,
+        unnest(messages) as message,
+        generate_subscripts(messages, 1) as message_no,
+        message_count,
+        case when tools_origin = 'declared' then [tool.name for tool in tools] end as declared,
+
+    from curated.examples
+),
+
+sequenced as (
+    select
+        *,
+        lag(message.role) over place as role_before,
+        lag(coalesce(len(message.tool_calls), 0)) over place as calls_before,
+        lead(message.role) over place as role_after,
+
+    from spoken
+
+    window place as (partition by example_id order by message_no)
+),
+
+calls as (
+    select
+        example_id,
+        message_no,
+        message_no = message_count as is_last,
+        message.weight > 0 as is_target,
+        role_after,
+        declared,
+        unnest(message.tool_calls) as call,
+        generate_subscripts(message.tool_calls, 1) as call_no,
+
+    from sequenced
+
+    where message.role = 'assistant'
+),
+
+results as (
+    select example_id, message_no, message.tool_call_id as call_id, message.is_error as is_error
+
+    from sequenced
+
+    where message.role = 'tool'
+),
+
+runs as (
+    select example_id, run_no, count(*) as run_length
+
+    from (
+        select
+            *,
+            count(*) filter (where not is_same) over (partition by example_id order by message_no, call_no) as run_no,
+
+        from (
+            select
+                *,
+                coalesce((call.name, call.arguments) = lag((call.name, call.arguments)) over (
+                    partition by example_id
+                    order by message_no, call_no
+                ), false) as is_same,
+
+            from calls
+        )
+    )
+
+    group by example_id, run_no
+),
+
+repeats as (
+    select
+        example_id,
+        max(run_length) as longest_repeat,
+        coalesce(sum(run_length) filter (where run_length >= 3), 0) as repeated_count,
+
+    from runs
+
+    group by example_id
+),
+
+call_checks as (
+    select
+        calls.example_id,
+        count(*) as call_count,
+        count(*) filter (
+            where not calls.is_last
+                and not regexp_matches(
+                    calls.call.name, '^(finish|submit|exit|done|complete|final_result|transfer_.*|hand_?off.*)$', 'i'
+                )
+                and case
+                    when calls.call.id is null then calls.role_after is distinct from 'tool'
+                    else answers.example_id is null
+                end
+        ) as unanswered_count,
+        count(*) filter (
+            where trim(coalesce(calls.call.arguments, '')) <> '' and not json_valid(calls.call.arguments)
+        ) as bad_argument_count,
+        count(*) filter (where calls.is_target and not list_contains(calls.declared, calls.call.name))
+            as undeclared_count,
+
+    from calls
+
+    left join (
+        select example_id, call_id, max(message_no) as message_no from results group by example_id, call_id
+    ) as answers
+        on answers.example_id = calls.example_id
+        and answers.call_id = calls.call.id
+        and answers.message_no > calls.message_no
+
+    group by calls.example_id
+),
+
+result_checks as (
+    select
+        results.example_id,
+        count(*) as result_count,
+        count(*) filter (where results.is_error) as tool_error_count,
+        count(*) filter (where results.call_id is not null and made.example_id is null) as orphan_count,
+
+    from results
+
+    left join (
+        select example_id, call.id as call_id, min(message_no) as message_no from calls group by example_id, call.id
+    ) as made
+        on made.example_id = results.example_id
+        and made.call_id = results.call_id
+        and made.message_no < results.message_no
+
+    group by results.example_id
+),
+
+text_checks as (
+    select
+        example_id,
+        arg_max(message.role, message_no) as ends_on,
+        count(*) filter (
+            where message.role = 'tool'
+                and not (coalesce(role_before, '') = 'tool' or (role_before = 'assistant' and calls_before > 0))
+        ) as role_order_count,
+        count(*) filter (
+            where message.weight > 0 and trim(message.content) = '' and coalesce(len(message.tool_calls), 0) = 0
+                and message.parts is null
+        ) as empty_target_count,
+        coalesce(bool_or(
+            message.weight > 0 and regexp_matches(
+                message.content,
+                '(\b(i am|i''m|as) (an? )?(ai )?(language )?(model|assistant)?[^.\n]{0,40}\b(trained|developed|created|made|built) by|\bi am|\bi''m|\bcalled) (chatgpt|gpt-[0-9]|openai|claude\b|anthropic|gemini\b|google deepmind|llama\b|meta ai|mistral ai|deepseek|qwen\b|alibaba cloud|cohere|grok\b)',
+                'i'
+            )
+        ), false) as is_provider_identity,
+        coalesce(bool_or(
+            regexp_matches(
+                concat_ws(
+                    ' ',
+                    message.content,
+                    message.reasoning,
+                    array_to_string([call.arguments for call in coalesce(message.tool_calls, [])], ' ')
+                ),
+                '(^|[^A-Za-z0-9_/+.-])(sk-(proj-|ant-|or-)?[A-Za-z0-9_-]{20,}|AKIA[0-9A-Z]{16}|gh[pousr]_[A-Za-z0-9]{36}|xox[abprs]-[A-Za-z0-9-]{20,}|AIza[0-9A-Za-z_-]{35}|glpat-[A-Za-z0-9_-]{20}|hf_[A-Za-z0-9]{34})($|[^A-Za-z0-9_/+=-])|-----BEGIN [A-Z ]*PRIVATE KEY-----|\beyJ[A-Za-z0-9_-]{10,}\.eyJ[A-Za-z0-9_-]{10,}\.[A-Za-z0-9_-]{10,}'
+            )
+        ), false) as has_secret,
+        arg_max(message.content, message_no) filter (where message.weight > 0) as last_text,
+        arg_max(coalesce(len(message.tool_calls), 0), message_no) filter (where message.weight > 0) as last_calls,
+        any_value(declared) as declared,
+
+    from sequenced
+
+    group by example_id
+),
+
+lines as (
+    select
+        example_id,
+        count(*) as line_count,
+        1 - count(distinct line) / count(*) as duplicate_line_rate,
+
+    from (
+        select example_id, trim(unnest(string_split(message.content, chr(10)))) as line from spoken where message.weight > 0
+    )
+
+    where line <> '' and not starts_with(line, '```')
+
+    group by example_id
+),
+
+-- Everything that an outcome, a reaction or a judgement may name an example by.
+names as (
+    select distinct
+        example_id,
+        unnest(list_concat(
+            [example_id, conversation_id, subject_id, coalesce(task_id, subject_id)], origin_event_ids
+        )) as name,
+
+    from curated.examples
+),
+
+parts as (
+    select distinct example_id, message.event_id as name from spoken where message.event_id is not null
+),
+
+evidence as (
+    select
+        names.example_id,
+        outcomes.value,
+        outcomes.origin,
+        outcomes.occurred_at,
+        coalesce(outcomes.level, 'task') in ('turn', 'step') as is_part,
+
+    from curated.outcomes as outcomes
+
+    inner join names on names.name = outcomes.target_id
+
+    where outcomes.value in ('success', 'failure')
+
+    union all
+
+    select examples.example_id, turns.outcome, 'label' as origin, max(turns.ended_at), false as is_part
+
+    from curated.turns as turns
+
+    inner join curated.examples as examples
+        on examples.subject_id = turns.subject_id
+        and examples.conversation_id = turns.conversation_id
+
+    where turns.outcome in ('success', 'failure')
+
+    group by examples.example_id, turns.outcome
+
+    union all
+
+    select examples.example_id, checkpoints.outcome, 'checkpoint' as origin, checkpoints.occurred_at, false as is_part
+
+    from curated.checkpoints as checkpoints
+
+    inner join curated.examples as examples
+        on examples.subject_id = checkpoints.subject_id
+        and examples.task_id = checkpoints.task_id
+
+    where checkpoints.outcome in ('success', 'failure')
+),
+
+outcomes as (
+    select
+        example_id,
+        arg_max(value, (occurred_at, value = 'failure')) filter (where not is_part) as outcome,
+        arg_max(origin, (occurred_at, value = 'failure')) filter (where not is_part) as outcome_origin,
+        count(*) filter (where is_part and value = 'failure') as failed_step_count,
+
+    from evidence
+
+    group by example_id
+),
+
+reactions as (
+    select
+        named.example_id,
+        avg(case when feedback.kind = 'thumb' then (feedback.value + 1) / 2 else feedback.value end) as feedback_score,
+
+    from curated.feedback as feedback
+
+    inner join (select * from names union select * from parts) as named on named.name = feedback.unit_id
+
+    where feedback.value is not null
+
+    group by named.example_id
+),
+
+judged as (
+    select
+        named.example_id,
+        avg(judgements.passed::INTEGER) as judge_pass_rate,
+
+    from curated.judgements as judgements
+
+    inner join (select * from names union select * from parts) as named on named.name = judgements.target_id
+
+    where judgements.passed is not null
+
+    group by named.example_id
+),
+
+-- Of each reviewer the last word counts, and only on what the example holds now.
+reviewed as (
+    select
+        example_id,
+        count(*) as review_count,
+        count(*) filter (where verdict = 'accept') as accept_count,
+        count(*) filter (where verdict in ('reject', 'edit')) as reject_count,
+
+    from (
+        select reviews.example_id, reviews.verdict
+
+        from curated.reviews as reviews
+
+        inner join curated.examples as examples
+            on examples.example_id = reviews.example_id
+            and examples.content_hash = reviews.content_hash
+
+        where reviews.verdict in ('accept', 'reject', 'edit')
+
+        qualify row_number() over (
+            partition by reviews.example_id, reviews.reviewer
+            order by reviews.occurred_at desc, reviews.event_id
+        ) = 1
+    )
+
+    group by example_id
+),
+
+asked as (
+    select
+        examples.example_id,
+        avg(exchanges.is_repaired::INTEGER) as repair_rate,
+        avg(exchanges.is_frustrated::INTEGER) as frustration_rate,
+        avg(exchanges.is_interrupted::INTEGER) as interruption_rate,
+        avg(exchanges.is_thanked::INTEGER) as thanks_rate,
+
+    from curated.examples as examples
+
+    inner join curated.exchanges as exchanges
+        on exchanges.subject_id = examples.subject_id
+        and exchanges.conversation_id = examples.conversation_id
+        and exchanges.window_index = examples.window_index
+
+    where examples.source in ('claude_code', 'chat')
+
+    group by examples.example_id
+),
+
+signals as (
+    select
+        examples.example_id,
+        examples.subject_id,
+        coalesce(outcomes.outcome, 'unknown') as outcome,
+        outcomes.outcome_origin,
+        text_checks.ends_on,
+        coalesce(call_checks.call_count, 0) as call_count,
+        coalesce(result_checks.result_count, 0) as result_count,
+        coalesce(result_checks.tool_error_count, 0) as tool_error_count,
+        coalesce(call_checks.unanswered_count, 0) as unanswered_count,
+        coalesce(result_checks.orphan_count, 0) as orphan_count,
+        coalesce(call_checks.bad_argument_count, 0) as bad_argument_count,
+        coalesce(call_checks.undeclared_count, 0) as undeclared_count,
+        text_checks.role_order_count,
+        text_checks.empty_target_count,
+        coalesce(repeats.longest_repeat, 0) as longest_repeat,
+        coalesce(repeats.repeated_count, 0) as repeated_count,
+        coalesce(lines.line_count, 0) as line_count,
+        round(coalesce(lines.duplicate_line_rate, 0), 4) as duplicate_line_rate,
+        round(asked.repair_rate, 4) as repair_rate,
+        round(asked.frustration_rate, 4) as frustration_rate,
+        round(asked.interruption_rate, 4) as interruption_rate,
+        round(asked.thanks_rate, 4) as thanks_rate,
+        round(reactions.feedback_score, 4) as feedback_score,
+        round(judged.judge_pass_rate, 4) as judge_pass_rate,
+        coalesce(reviewed.review_count, 0) as review_count,
+        coalesce(reviewed.accept_count > reviewed.reject_count, false) as is_accepted,
+        coalesce(reviewed.reject_count > 0 and reviewed.reject_count >= reviewed.accept_count, false) as is_rejected,
+        coalesce(outcomes.failed_step_count, 0) as failed_step_count,
+        coalesce(
+            text_checks.last_calls = 0 and len(text_checks.last_text) < 600 and regexp_matches(
+                left(text_checks.last_text, 120),
+                '\b(i''?m sorry|i am sorry|i apologi[sz]e|unfortunately|i can(no|''?)t|i can not|i''?m (not able|unable)|i am (not able|unable)|i won''?t)\b',
+                'i'
+            ),
+            false
+        ) as is_refusal,
+        coalesce(
+            regexp_matches(
+                text_checks.last_text,
+                '\b(capabilit|do(n''t| not) have (the |an? |any )?(abilit|access|tool|function)|not able to|unable to|no (suitable )?tool|functions? (available|provided)|current(ly)? (function|tool|abilit))',
+                'i'
+            ),
+            false
+        ) and len(text_checks.declared) > 0 as is_tool_decline,
+        text_checks.is_provider_identity,
+        text_checks.has_secret,
+        list_contains(examples.notes, 'truncated') as is_truncated,
+        examples.is_context_missing,
+        examples.target_count,
+        examples.started_at,
+
+    from curated.examples as examples
+
+    inner join text_checks on text_checks.example_id = examples.example_id
+
+    left join call_checks on call_checks.example_id = examples.example_id
+
+    left join result_checks on result_checks.example_id = examples.example_id
+
+    left join repeats on repeats.example_id = examples.example_id
+
+    left join lines on lines.example_id = examples.example_id
+
+    left join outcomes on outcomes.example_id = examples.example_id
+
+    left join reactions on reactions.example_id = examples.example_id
+
+    left join judged on judged.example_id = examples.example_id
+
+    left join reviewed on reviewed.example_id = examples.example_id
+
+    left join asked on asked.example_id = examples.example_id
+),
+
+decided as (
+    select
+        *,
+        is_refusal and coalesce(is_tool_decline, false) as is_honest_decline,
+        [
+            reason for reason in [
+                case when is_context_missing then 'context_missing' end,
+                case when target_count = 0 then 'no_target' end,
+                case when orphan_count > 0 then 'result_without_call' end,
+                case when unanswered_count > 0 then 'call_without_result' end,
+                case when bad_argument_count > 0 then 'bad_arguments' end,
+                case when role_order_count > 0 and orphan_count = 0 then 'role_order' end,
+                case when undeclared_count > 0 then 'undeclared_tool' end,
+                case when empty_target_count > 0 then 'empty_target' end,
+                case when is_truncated then 'truncated' end,
+                case when has_secret then 'secret' end,
+                case when outcome = 'failure' then 'outcome_failure' end,
+                case when is_rejected then 'review_reject' end,
+                case when is_provider_identity then 'provider_identity' end,
+                case when line_count >= 10 and duplicate_line_rate > 0.3 then 'repetition' end,
+                case when call_count >= 6 and repeated_count * 2 >= call_count then 'repeated_calls' end
+            ] if reason is not null
+        ] as reasons,
+        case when is_accepted then 0.95 when outcome = 'success' then 0.9 else 0.5 end::DOUBLE as base,
+
+    from signals
+),
+
+weighed as (
+    select
+        *,
+        base
+            * case when is_refusal and not is_honest_decline then 0.9 else 1 end
+            * (1 - 0.5 * coalesce(repair_rate, 0))
+            * (1 - 0.3 * coalesce(frustration_rate, 0))
+            * (1 - 0.2 * coalesce(interruption_rate, 0))
+            * (1 - 0.3 * case when result_count > 0 then tool_error_count / result_count else 0 end)
+            * case when failed_step_count > 0 then 0.8 else 1 end
+            * case when feedback_score < 0.4 then 0.6 else 1 end
+            * (1 - 0.2 * (1 - coalesce(judge_pass_rate, 1)))
+            * case when longest_repeat >= 3 then 0.8 else 1 end
+            * (1 - duplicate_line_rate) as faulted,
+        1 - (1 - 0.2 * coalesce(thanks_rate, 0))
+            * case when feedback_score > 0.6 then 0.7 else 1 end
+            * (1 - 0.1 * coalesce(judge_pass_rate, 0)) as merit,
+
+    from decided
+)
+
+select
+    example_id,
+    subject_id,
+    case when len(reasons) > 0 then 'drop' else 'keep' end as verdict,
+    outcome,
+    outcome_origin,
+    case when is_accepted or is_rejected then 'review' when outcome <> 'unknown' then 'outcome' else 'heuristics' end
+        as score_basis,
+    ends_on,
+    reasons,
+    [
+        warning for warning in [
+            case when is_refusal and not is_honest_decline then 'refusal' end,
+            case when repair_rate > 0 then 'repaired' end,
+            case when frustration_rate > 0 then 'frustrated' end,
+            case when interruption_rate > 0 then 'interrupted' end,
+            case when tool_error_count > 0 then 'tool_errors' end,
+            case when failed_step_count > 0 then 'failed_step' end,
+            case when feedback_score < 0.4 then 'bad_feedback' end,
+            case when judge_pass_rate < 1 then 'judge_failed' end,
+            case when longest_repeat >= 3 then 'looping' end,
+            case when duplicate_line_rate > 0.3 then 'repeated_lines' end
+        ] if warning is not null
+    ] as warnings,
+    case when len(reasons) > 0 then 0 else round(faulted + (1 - faulted) * merit, 4) end::DOUBLE as success_score,
+    call_count,
+    result_count,
+    tool_error_count,
+    unanswered_count,
+    orphan_count,
+    bad_argument_count,
+    undeclared_count,
+    role_order_count,
+    empty_target_count,
+    longest_repeat,
+    line_count,
+    duplicate_line_rate,
+    repair_rate,
+    frustration_rate,
+    interruption_rate,
+    thanks_rate,
+    feedback_score,
+    judge_pass_rate,
+    review_count,
+    failed_step_count,
+    is_refusal,
+    is_honest_decline,
+    is_provider_identity,
+    has_secret,
+    is_truncated,
+    is_context_missing,
+    started_at,
+
+from weighed

@@ -1,0 +1,67 @@
+-- Examples that people look at: a tenth of what would be trained or validated
+-- on, from every stratum.
+--
+-- grain:   one row per example drawn
+-- key:     example_id
+-- scope:   all
+-- inputs:  curated.funnel, curated.example_keys, curated.quality, curated.configs
+-- rules:   (semantics §3)
+--   stratum   source, task type and band of success_score: low below 0.4, middle below 0.7, high
+--   drawn     md5 of salt and example id below the rate, so that an example stays drawn as data grow; a stratum
+--             of fewer than 30 gives its 3 least hashes instead
+-- thresholds:
+--   rate 10 %: the plan's share of human review; 3 in a small stratum is ours
+-- columns:
+--   example_id    VARCHAR
+--   content_hash  VARCHAR  what was drawn; a review of other content is stale
+--   stratum       VARCHAR  source/task type/band
+--   rate          DOUBLE   chance that an example of the stratum was drawn, 0 to 1
+with settings as (
+    select coalesce(arg_max(content, (occurred_at, event_id)), 'weir') as salt
+
+    from curated.configs
+
+    where kind = 'salt' and content is not null
+),
+
+candidates as (
+    select
+        funnel.example_id,
+        example_keys.content_hash,
+        concat_ws(
+            '/',
+            funnel.source,
+            funnel.task_type,
+            case when quality.success_score < 0.4 then 'low' when quality.success_score < 0.7 then 'middle' else 'high' end
+        ) as stratum,
+        md5(settings.salt || chr(31) || 'review' || chr(31) || funnel.example_id) as draw,
+
+    from curated.funnel as funnel
+
+    inner join curated.example_keys as example_keys on example_keys.example_id = funnel.example_id
+
+    inner join curated.quality as quality on quality.example_id = funnel.example_id
+
+    cross join settings
+
+    where funnel.fate in ('train', 'validation')
+),
+
+counted as (
+    select
+        *,
+        count(*) over (partition by stratum) as stratum_size,
+        row_number() over (partition by stratum order by draw, example_id) as draw_no,
+
+    from candidates
+)
+
+select
+    example_id,
+    content_hash,
+    stratum,
+    case when stratum_size < 30 then round(least(3 / stratum_size, 1), 4) else 0.1 end::DOUBLE as rate,
+
+from counted
+
+where case when stratum_size < 30 then draw_no <= 3 else draw < '1999' end

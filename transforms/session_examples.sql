@@ -1,0 +1,182 @@
+-- Examples from coding sessions and plain chats: one per context window.
+--
+-- grain:   one row per context window with at least one model output
+-- key:     example_id
+-- scope:   subject
+-- inputs:  curated.turns
+-- rules:   (semantics §2)
+--   target          a logged output with text or calls; not one whose call a human refused
+--   result          stands right after its call, wherever it was logged; pairs are made by id
+--   summary         opens the window as a user message
+--   queued          what a human typed while the agent worked is a user message at its place
+--   left out        notices, interruptions, synthetic error lines, outputs that hold only reasoning
+--   tail            everything after the last target is trimmed: unanswered prompts, trailing results
+--   eval traffic    a conversation with a purpose (eval, suite, judge) gives no example
+-- columns:
+--   example_id          VARCHAR    md5 of the conversation and the window's first turn: stable as the window grows
+--   subject_id          VARCHAR
+--   conversation_id     VARCHAR
+--   source              VARCHAR    claude_code or chat
+--   task_hint           VARCHAR    handoff: the conversation was started by another's call
+--   task_id             VARCHAR
+--   agent               VARCHAR
+--   source_uri          VARCHAR
+--   messages            MESSAGE[]
+--   tools               TOOL[]
+--   origin_event_ids    VARCHAR[]
+--   notes               VARCHAR[]  opens_with_summary, interrupted, refused_call, truncated, empty_output, tail_trimmed
+--   window_index        BIGINT
+--   is_context_missing  BOOLEAN
+--   is_final            BOOLEAN
+--   started_at          TIMESTAMPTZ
+--   ended_at            TIMESTAMPTZ  of the last thing logged in the window, trimmed or not
+with judged as (
+    select distinct subject_id, conversation_id from curated.turns where purpose is not null
+),
+
+session_turns as (
+    select turns.*
+
+    from curated.turns as turns
+
+    anti join judged
+        on judged.subject_id = turns.subject_id
+        and judged.conversation_id = turns.conversation_id
+
+    where turns.form = 'session'
+),
+
+calls as (
+    select subject_id, conversation_id, window_index, turn_id, turn_index, unnest(tool_calls).id as call_id
+
+    from session_turns
+
+    where kind = 'output'
+),
+
+-- An id that was used twice (providers without ids) names the latest call
+-- before the result.
+answered as (
+    select
+        results.turn_id,
+        max(calls.turn_index) as call_turn_index,
+
+    from session_turns as results
+
+    inner join calls
+        on calls.subject_id = results.subject_id
+        and calls.conversation_id = results.conversation_id
+        and calls.window_index = results.window_index
+        and calls.call_id = results.tool_call_id
+        and calls.turn_index < results.turn_index
+
+    where results.kind in ('tool_result', 'refusal', 'environment')
+
+    group by results.turn_id
+),
+
+placed as (
+    select
+        session_turns.*,
+        coalesce(answered.call_turn_index, session_turns.turn_index) as major,
+        case when answered.turn_id is null then 0 else 1 end as minor,
+        session_turns.kind = 'output'
+            and not session_turns.is_refused
+            and (session_turns.content <> '' or len(session_turns.tool_calls) > 0) as is_target,
+
+    from session_turns
+
+    left join answered on answered.turn_id = session_turns.turn_id
+
+    -- A call is answered once: what repeats the answer is left out.
+    qualify answered.turn_id is null
+        or row_number() over (
+            partition by
+                session_turns.subject_id, session_turns.conversation_id, session_turns.window_index,
+                answered.call_turn_index, session_turns.tool_call_id
+            order by session_turns.turn_index
+        ) = 1
+),
+
+spoken as (
+    select
+        *,
+        max(case when is_target then (major, minor, turn_index) end) over (
+            partition by subject_id, conversation_id, window_index
+        ) as last_target,
+        case
+            when kind = 'output' then 'assistant'
+            when kind in ('tool_result', 'refusal') and tool_call_id is not null then 'tool'
+            when kind = 'system' then 'system'
+            when kind = 'context' and role in ('system', 'developer', 'assistant') then role
+            else 'user'
+        end as message_role,
+        kind not in ('interrupt', 'error')
+            and (content <> '' or parts is not null or len(tool_calls) > 0
+                or (kind in ('tool_result', 'refusal') and tool_call_id is not null)) as is_message,
+
+    from placed
+),
+
+kept as (
+    select
+        *,
+        is_message and (last_target is null or (major, minor, turn_index) <= last_target) as is_kept,
+
+    from spoken
+)
+
+select
+    md5('session' || chr(31) || conversation_id || chr(31) || arg_min(turn_id, turn_index)) as example_id,
+    subject_id,
+    conversation_id,
+    case when bool_or(starts_with(source_uri, 'claude-code:')) then 'claude_code' else 'chat' end as source,
+    case when bool_or(parent_conversation_id is not null) then 'handoff' end as task_hint,
+    min(task_id) as task_id,
+    arg_max(agent, turn_index) filter (where kind = 'output' and agent is not null) as agent,
+    arg_min(source_uri, turn_index) as source_uri,
+    list(
+        {
+            'role': message_role,
+            'name': case when message_role in ('tool', 'user') then name end,
+            'content': content,
+            'reasoning': case when message_role = 'assistant' then reasoning end,
+            'tool_calls': case when len(tool_calls) > 0 and message_role = 'assistant' then tool_calls end,
+            'tool_call_id': case when message_role = 'tool' then tool_call_id end,
+            'is_error': case when message_role = 'tool' then is_error end,
+            'weight': case when is_target then 1.0 else 0.0 end::DOUBLE,
+            'model': case when kind = 'output' then model end,
+            'event_id': turn_id,
+            'parts': parts
+        }
+        order by major, minor, turn_index
+    ) filter (where is_kept) as messages,
+    arg_max(tools, turn_index) filter (where len(tools) > 0) as tools,
+    flatten(list(event_ids order by turn_index) filter (where is_kept)) as origin_event_ids,
+    [
+        note for note in [
+            case when bool_or(kind = 'summary') then 'opens_with_summary' end,
+            case when bool_or(kind = 'interrupt') then 'interrupted' end,
+            case when bool_or(is_refused) then 'refused_call' end,
+            case
+                when arg_max(finish_reason, turn_index) filter (where is_target) in ('length', 'max_tokens')
+                    then 'truncated'
+            end,
+            case
+                when bool_or(kind = 'output' and content = '' and coalesce(len(tool_calls), 0) = 0 and parts is null)
+                    then 'empty_output'
+            end,
+            case when bool_or(is_message and not is_kept) then 'tail_trimmed' end
+        ] if note is not null
+    ] as notes,
+    window_index,
+    bool_or(is_context_missing) as is_context_missing,
+    bool_or(bool_or(is_final)) over (partition by subject_id, conversation_id) as is_final,
+    min(started_at) as started_at,
+    max(ended_at) as ended_at,
+
+from kept
+
+group by subject_id, conversation_id, window_index
+
+having bool_or(kind = 'output')

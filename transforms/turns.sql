@@ -1,0 +1,224 @@
+-- Chat turns: what a model or a person said at one point, parts of a model
+-- output joined, each in its context window.
+--
+-- grain:   one row per message of a conversation; the parts of one model output (response_id) are one row
+-- key:     turn_id
+-- scope:   subject
+-- inputs:  curated.messages
+-- columns:
+--   turn_id                 VARCHAR    event id of the first part
+--   subject_id              VARCHAR
+--   conversation_id         VARCHAR
+--   parent_conversation_id  VARCHAR    conversation whose call started this one
+--   parent_call_id          VARCHAR    that call
+--   response_id             VARCHAR    native id of the model output
+--   form                    VARCHAR    group (several agents speak) or session
+--   kind                    VARCHAR    as in events.chat_messages; notices are left out
+--   agent                   VARCHAR
+--   recipient               VARCHAR
+--   role                    VARCHAR    as sent
+--   name                    VARCHAR
+--   content                 VARCHAR    texts of the parts, joined by an empty line; '' where there is none
+--   reasoning               VARCHAR
+--   tool_call_id            VARCHAR
+--   parts                   VARCHAR    JSON array of what is not text
+--   model                   VARCHAR
+--   finish_reason           VARCHAR
+--   task_id                 VARCHAR
+--   outcome                 VARCHAR    success or failure where the log labels the conversation
+--   purpose                 VARCHAR
+--   source_uri              VARCHAR
+--   event_ids               VARCHAR[]
+--   tool_calls              TOOL_CALL[]
+--   tools                   TOOL[]
+--   turn_index              BIGINT     place in the conversation, 0-based
+--   window_index            BIGINT     context window of the conversation, 0-based
+--   input_tokens            BIGINT     largest of the parts: every part repeats the output's usage
+--   cached_tokens           BIGINT
+--   cache_write_tokens      BIGINT
+--   output_tokens           BIGINT
+--   reasoning_tokens        BIGINT
+--   cost_usd                DOUBLE
+--   is_error                BOOLEAN    the tool failed; null where the log does not say; a human's refusal is no failure
+--   is_final                BOOLEAN
+--   is_refused              BOOLEAN    a human refused a call of this output
+--   is_context_missing      BOOLEAN    the window opens at a message whose parent is not in the lake
+--   started_at              TIMESTAMPTZ
+--   ended_at                TIMESTAMPTZ
+with lines as (
+    select
+        messages.* replace (nullif(messages.content, '') as content),
+        coalesce(messages.conversation_id, messages.subject_id) as conversation,
+        case
+            when messages.kind = 'output' and messages.response_id is not null
+                then 'response:' || messages.response_id
+            else messages.event_id
+        end as turn_key,
+        messages.parent_id is not null and parents.message_id is null as is_dangling,
+
+    from curated.messages as messages
+
+    left join (
+        select distinct subject_id, message_id from curated.messages where message_id is not null
+    ) as parents
+        on parents.subject_id = messages.subject_id
+        and parents.message_id = messages.parent_id
+),
+
+-- A window opens at a compaction summary, and where a slice begins whose
+-- parent the lake has not (yet): what stands before it was not all seen here.
+-- Notices take part, for a slice may begin with one.
+windowed as (
+    select
+        *,
+        count(*) filter (where is_dangling or kind = 'summary') over place as opener_count,
+        last_value(case when is_dangling or kind = 'summary' then kind <> 'summary' end ignore nulls) over place
+            as opened_by_hole,
+
+    from lines
+
+    window place as (
+        partition by subject_id, conversation
+        order by ordered_at, position, event_id
+        rows between unbounded preceding and current row
+    )
+),
+
+merged as (
+    select
+        arg_min(event_id, (ordered_at, position, event_id)) as turn_id,
+        subject_id,
+        conversation,
+        min(parent_conversation_id) as parent_conversation_id,
+        min(parent_call_id) as parent_call_id,
+        min(response_id) as response_id,
+        min(kind) as kind,
+        min(agent) as agent,
+        min(recipient) as recipient,
+        min(role) as role,
+        min(name) as name,
+        string_agg(content, chr(10) || chr(10) order by ordered_at, position, event_id) as content,
+        string_agg(reasoning, chr(10) || chr(10) order by ordered_at, position, event_id) as reasoning,
+        min(tool_call_id) as tool_call_id,
+        case
+            when count(parts) > 1
+                then '[' || string_agg(trim(parts)[2:-2], ',' order by ordered_at, position, event_id) || ']'
+            else min(parts)
+        end as parts,
+        min(model) as model,
+        arg_max(finish_reason, (ordered_at, position, event_id)) filter (where finish_reason is not null)
+            as finish_reason,
+        min(task_id) as task_id,
+        min(outcome) as outcome,
+        min(purpose) as purpose,
+        min(source_uri) as source_uri,
+        list(event_id order by ordered_at, position, event_id) as event_ids,
+        flatten(list(tool_calls order by ordered_at, position, event_id) filter (where len(tool_calls) > 0))
+            as tool_calls,
+        arg_max(tools, (ordered_at, position, event_id)) filter (where len(tools) > 0) as tools,
+        min(opener_count) as opener_count,
+        bool_or(opened_by_hole) as opened_by_hole,
+        max(input_tokens) as input_tokens,
+        max(cached_tokens) as cached_tokens,
+        max(cache_write_tokens) as cache_write_tokens,
+        max(output_tokens) as output_tokens,
+        max(reasoning_tokens) as reasoning_tokens,
+        max(cost_usd) as cost_usd,
+        bool_or(is_error) as is_error,
+        bool_or(is_final) as is_final,
+        min((ordered_at, position, event_id)) as place,
+        min(occurred_at) as started_at,
+        max(occurred_at) as ended_at,
+
+    from windowed
+
+    where kind <> 'notice'
+
+    group by subject_id, conversation, turn_key
+),
+
+forms as (
+    select
+        subject_id,
+        coalesce(conversation_id, subject_id) as conversation,
+        count(distinct agent) filter (where kind in ('output', 'context', 'prompt', 'system')) > 1
+            or bool_or(starts_with(source_uri, 'groupchat:')) as is_group,
+
+    from curated.messages
+
+    group by all
+),
+
+refused as (
+    select distinct
+        subject_id,
+        coalesce(conversation_id, subject_id) as conversation,
+        tool_call_id,
+
+    from curated.messages
+
+    where kind = 'refusal' and tool_call_id is not null
+),
+
+refused_turns as (
+    select distinct called.turn_id
+
+    from (
+        select turn_id, subject_id, conversation, unnest(tool_calls).id as call_id from merged where kind = 'output'
+    ) as called
+
+    inner join refused
+        on refused.subject_id = called.subject_id
+        and refused.conversation = called.conversation
+        and refused.tool_call_id = called.call_id
+)
+
+select
+    merged.turn_id,
+    merged.subject_id,
+    merged.conversation as conversation_id,
+    merged.parent_conversation_id,
+    merged.parent_call_id,
+    merged.response_id,
+    case when forms.is_group then 'group' else 'session' end as form,
+    merged.kind,
+    merged.agent,
+    merged.recipient,
+    merged.role,
+    merged.name,
+    coalesce(merged.content, '') as content,
+    merged.reasoning,
+    merged.tool_call_id,
+    merged.parts,
+    merged.model,
+    merged.finish_reason,
+    merged.task_id,
+    merged.outcome,
+    merged.purpose,
+    merged.source_uri,
+    merged.event_ids,
+    merged.tool_calls,
+    merged.tools,
+    row_number() over (partition by merged.subject_id, merged.conversation order by merged.place) - 1 as turn_index,
+    dense_rank() over (partition by merged.subject_id, merged.conversation order by merged.opener_count) - 1
+        as window_index,
+    merged.input_tokens,
+    merged.cached_tokens,
+    merged.cache_write_tokens,
+    merged.output_tokens,
+    merged.reasoning_tokens,
+    merged.cost_usd,
+    merged.is_error and merged.kind <> 'refusal' as is_error,
+    coalesce(merged.is_final, false) as is_final,
+    refused_turns.turn_id is not null as is_refused,
+    coalesce(merged.opened_by_hole, false) as is_context_missing,
+    merged.started_at,
+    merged.ended_at,
+
+from merged
+
+inner join forms
+    on forms.subject_id = merged.subject_id
+    and forms.conversation = merged.conversation
+
+left join refused_turns on refused_turns.turn_id = merged.turn_id
