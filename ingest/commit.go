@@ -23,6 +23,7 @@ func (t *topicSink) flush(ctx context.Context) error {
 		batches[i] = tableBatch{payload: payload, txns: t.txns(payload)}
 	}
 	if err := t.writeFiles(ctx, batches); err != nil {
+		t.discard(context.WithoutCancel(ctx), batches)
 		return err
 	}
 	t.opts.Fault("sink.after-parquet")
@@ -31,6 +32,9 @@ func (t *topicSink) flush(ctx context.Context) error {
 			continue
 		}
 		if err := t.commit(ctx, batch); err != nil {
+			if errors.Is(err, lake.ErrStale) || errors.Is(err, lake.ErrConflict) || errors.Is(err, lake.ErrSchema) {
+				t.discard(context.WithoutCancel(ctx), batches[i:])
+			}
 			return fmt.Errorf("sink: %s: %w", t.topic, err)
 		}
 		if i < len(batches)-1 {
@@ -92,6 +96,20 @@ func (t *topicSink) commit(ctx context.Context, batch tableBatch) error {
 	return nil
 }
 
+// discard deletes the files of commits that did not come about.
+func (t *topicSink) discard(ctx context.Context, batches []tableBatch) {
+	for _, batch := range batches {
+		table, err := t.lk.Table(batch.payload.Table)
+		if err == nil {
+			err = table.Discard(ctx, batch.files...)
+		}
+		if err != nil {
+			// No version names them: vacuum takes what stays.
+			t.opts.Logger.Warn("files of a refused batch were not deleted", "error", err)
+		}
+	}
+}
+
 // settle counts a committed batch and begins the next.
 func (t *topicSink) settle(batches []tableBatch) {
 	done := newSinkReport()
@@ -108,7 +126,7 @@ func (t *topicSink) settle(batches []tableBatch) {
 		if p.report.Records > 0 {
 			p.counters[t.primary().Table] = p.next
 		}
-		p.buffers, p.report = map[string]*buffer{}, newSinkReport()
+		p.begin()
 	}
 	t.waiting.Add(-t.bytes)
 	t.records, t.bytes = 0, 0
@@ -146,28 +164,41 @@ func (t *topicSink) writeFiles(ctx context.Context, batches []tableBatch) error 
 		})
 	}
 	group.Wait()
-	if err := errors.Join(errs...); err != nil {
+	for i := range batches {
+		for _, p := range t.parts {
+			if b := p.buffers[batches[i].payload.Table]; b != nil {
+				batches[i].rows += b.count
+				batches[i].files = append(batches[i].files, b.files...)
+			}
+		}
+	}
+	err := errors.Join(errs...)
+	for i := range batches {
+		if err == nil {
+			err = t.writeShared(ctx, &batches[i])
+		}
+	}
+	if err != nil {
 		return fmt.Errorf("sink: %s: %w", t.topic, err)
 	}
-	for i := range batches {
-		batch := &batches[i]
-		shared := &buffer{lk: t.lk, payload: batch.payload}
-		for _, p := range t.parts {
-			b := p.buffers[batch.payload.Table]
-			if b == nil {
-				continue
-			}
-			batch.files, batch.rows = append(batch.files, b.files...), batch.rows+b.count
+	return nil
+}
+
+// writeShared puts the rows that wait in memory into one file of their table.
+func (t *topicSink) writeShared(ctx context.Context, batch *tableBatch) error {
+	shared := &buffer{sink: t.sink, payload: batch.payload}
+	defer shared.drop()
+	for _, p := range t.parts {
+		if b := p.buffers[batch.payload.Table]; b != nil {
 			if err := shared.write(ctx, b.rows); err != nil {
-				shared.drop()
-				return fmt.Errorf("sink: %s: %w", t.topic, err)
+				return err
 			}
 			b.rows = nil
 		}
-		if err := shared.finish(ctx); err != nil {
-			return fmt.Errorf("sink: %s: %w", t.topic, err)
-		}
-		batch.files = append(batch.files, shared.files...)
 	}
+	if err := shared.finish(ctx); err != nil {
+		return err
+	}
+	batch.files = append(batch.files, shared.files...)
 	return nil
 }

@@ -17,6 +17,7 @@ type partition struct {
 	ahead    int64              // offset after the last record that was fetched
 	fetched  chunk              // what lies between them
 	buffers  map[string]*buffer // rows that wait, by table
+	full     bool               // more rows wait than should
 	report   SinkReport         // of those rows
 }
 
@@ -32,8 +33,16 @@ func (p *partition) take(ctx context.Context) error {
 	return nil
 }
 
+// largeRecord is the size from which records are decoded one at a time.
+const largeRecord = 1 << 20
+
 func (p *partition) add(ctx context.Context, r record) error {
 	t := p.topic
+	if len(r.value) >= largeRecord {
+		// Decoding takes a multiple of the value; one at a time bounds it.
+		t.large.Lock()
+		defer t.large.Unlock()
+	}
 	event, err := lake.DecodeEvent(r.value)
 	var payload *lake.Payload
 	if err == nil {
@@ -57,12 +66,14 @@ func (p *partition) add(ctx context.Context, r record) error {
 	}
 	b := p.buffers[payload.Table]
 	if b == nil {
-		b = &buffer{lk: t.lk, payload: payload}
+		b = &buffer{sink: t.sink, payload: payload}
 		p.buffers[payload.Table] = b
 	}
-	return b.add(ctx, row{event, lake.RecordPosition{
+	full, err := b.add(ctx, row{event, lake.RecordPosition{
 		Cluster: t.conn.clusterID, Topic: r.topic, Partition: r.partition, Offset: r.offset, AppendedAt: r.time,
 	}}, len(r.value))
+	p.full = p.full || full
+	return err
 }
 
 // drop forgets the rows that wait.
@@ -70,5 +81,10 @@ func (p *partition) drop() {
 	for _, b := range p.buffers {
 		b.drop()
 	}
-	p.buffers, p.report = map[string]*buffer{}, newSinkReport()
+	p.begin()
+}
+
+// begin starts a new batch.
+func (p *partition) begin() {
+	p.buffers, p.full, p.report = map[string]*buffer{}, false, newSinkReport()
 }

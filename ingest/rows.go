@@ -12,6 +12,9 @@ const (
 	// other partitions.
 	ownFileRows  = 4096
 	ownFileBytes = 4 << 20
+	// ownFiles is how many such files are open at once: each holds a row group
+	// in memory, some 40 MB.
+	ownFiles = 4
 )
 
 // row is one row of an events table.
@@ -23,24 +26,35 @@ type row struct {
 // buffer holds the rows of one partition for one table, in offset order: the
 // latest in memory, the others in a data file that is not committed.
 type buffer struct {
-	lk      *lake.Lake
+	sink    *sink
 	payload *lake.Payload
 	rows    []row
 	bytes   int   // of the records of rows
 	count   int64 // rows ever added
 	file    *lake.EventWriter
+	own     bool            // file is one of the ownFiles
 	files   []lake.DataFile // finished
 }
 
-// add appends a row that came from a record of some size.
-func (b *buffer) add(ctx context.Context, r row, bytes int) error {
+// add appends a row that came from a record of some size. It tells whether
+// the buffer is full: then there is no file to be had, and the topic has to be
+// committed before much more is added.
+func (b *buffer) add(ctx context.Context, r row, bytes int) (full bool, err error) {
 	b.rows = append(b.rows, r)
 	b.bytes += bytes
 	b.count++
 	if len(b.rows) < ownFileRows && b.bytes < ownFileBytes {
-		return nil
+		return false, nil
 	}
-	return b.spill(ctx)
+	if b.file == nil {
+		select {
+		case b.sink.ownFiles <- struct{}{}:
+			b.own = true
+		default:
+			return true, nil
+		}
+	}
+	return false, b.spill(ctx)
 }
 
 // spill moves the rows from memory to the file.
@@ -57,7 +71,7 @@ func (b *buffer) write(ctx context.Context, rows []row) error {
 		return nil
 	}
 	if b.file == nil {
-		file, err := b.lk.NewEventWriter(ctx, b.payload)
+		file, err := b.sink.lk.NewEventWriter(ctx, b.payload)
 		if err != nil {
 			return err
 		}
@@ -83,15 +97,24 @@ func (b *buffer) finish(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	b.file = nil
 	b.files = append(b.files, file)
+	b.forgetFile()
 	return nil
 }
 
-// drop forgets everything; a file that was begun is removed.
+// drop forgets everything that is not in a finished file.
 func (b *buffer) drop() {
 	if b.file != nil {
 		b.file.Abort()
 	}
-	b.rows, b.file, b.files = nil, nil, nil
+	b.rows = nil
+	b.forgetFile()
+}
+
+func (b *buffer) forgetFile() {
+	b.file = nil
+	if b.own {
+		b.own = false
+		<-b.sink.ownFiles
+	}
 }

@@ -95,7 +95,7 @@ func Sink(ctx context.Context, lk *lake.Lake, conn *Conn, opts SinkOptions) (Sin
 	if opts.Fault == nil {
 		opts.Fault = func(string) {}
 	}
-	s := &sink{lk: lk, conn: conn, opts: opts, report: newSinkReport()}
+	s := &sink{lk: lk, conn: conn, opts: opts, report: newSinkReport(), ownFiles: make(chan struct{}, ownFiles)}
 	err := s.run(ctx)
 	return s.report, err
 }
@@ -106,6 +106,9 @@ type sink struct {
 	conn    *Conn
 	opts    SinkOptions
 	waiting atomic.Int64 // bytes of records that are read and not committed
+
+	ownFiles chan struct{} // holds an item for each open file of a single partition
+	large    sync.Mutex    // held while a large record is decoded
 
 	mu     sync.Mutex // guards what follows, and calls of Progress
 	report SinkReport

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 	"sync"
 	"time"
 
@@ -60,7 +61,8 @@ func (t *topicSink) seek(ctx context.Context) error {
 	t.parts = nil
 	var fresh []int
 	for id := range counts[t.topic] {
-		p := &partition{topic: t, id: id, counters: map[string]int64{}, buffers: map[string]*buffer{}, report: newSinkReport()}
+		p := &partition{topic: t, id: id, counters: map[string]int64{}}
+		p.begin()
 		app := lake.TxnAppID(t.conn.clusterID, t.topic, id)
 		for table, txns := range offsets {
 			p.counters[table] = -1
@@ -304,6 +306,9 @@ func (t *topicSink) take(ctx context.Context) error {
 func (t *topicSink) due() bool {
 	if t.records == 0 {
 		return false
+	}
+	if slices.ContainsFunc(t.parts, func(p *partition) bool { return p.full }) {
+		return true
 	}
 	return t.records >= int64(t.opts.MaxRows) || t.bytes >= t.opts.MaxBytes || time.Since(t.flushed) >= t.opts.FlushEvery ||
 		// Together they are too much: some topic has at least its share.

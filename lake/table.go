@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"io/fs"
+	"path"
 	"path/filepath"
 	"slices"
 	"time"
@@ -159,4 +160,16 @@ func (c *Changes) apply(actions []logAction) error {
 		}
 	}
 	return nil
+}
+
+// Discard deletes files that were written for a commit which has definitely
+// not come about (see Commit). It must never be given a file that is in the log.
+func (t *Table) Discard(ctx context.Context, files ...DataFile) error {
+	var errs []error
+	for _, file := range files {
+		if err := t.lake.storage.Remove(ctx, path.Join(t.folder, file.Path)); err != nil && !errors.Is(err, fs.ErrNotExist) {
+			errs = append(errs, fmt.Errorf("%s: discard %s: %w", t.name, file.Path, err))
+		}
+	}
+	return errors.Join(errs...)
 }
