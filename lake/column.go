@@ -71,7 +71,7 @@ type envelope struct {
 	Time          time.Time `json:"time" fid:"10" doc:"when it happened"`
 	SchemaVersion int64     `json:"schema_version" fid:"11" doc:"version of the payload schema that the producer wrote"`
 	ParserVersion int64     `json:"parser_version" fid:"12" doc:"version of the source's parser; a higher one wins"`
-	Extra         string    `json:"extra" fid:"13" doc:"JSON object: fields that this binary did not know"`
+	Extra         string    `json:"extra" fid:"13" doc:"JSON object: fields that this binary did not know, those inside lists by their path"`
 }
 
 var envelopeColumns = structColumns(reflect.TypeFor[envelope](), 0)
