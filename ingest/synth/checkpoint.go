@@ -15,6 +15,7 @@ type checkpointLine struct {
 	Agent        string              `json:"agent"`
 	TaskID       string              `json:"task_id"`
 	Status       string              `json:"status"`
+	IsFinal      bool                `json:"is_final,omitempty"`
 	Outcome      string              `json:"outcome,omitempty"`
 	Evidence     string              `json:"evidence,omitempty"`
 	Summary      string              `json:"summary,omitempty"`
@@ -77,7 +78,7 @@ func (w *writer) checkpoints(e *episode) {
 			line.Metadata.Source = "input"
 		}
 		if i == len(d.messages)-1 {
-			line.Status, line.Outcome, line.Evidence = "completed", "success", "acceptance check passed"
+			line.Status, line.IsFinal, line.Outcome, line.Evidence = "completed", true, "success", "acceptance check passed"
 			if failed {
 				line.Outcome, line.Evidence = "failure", "acceptance check timed out"
 			}

@@ -216,7 +216,9 @@ func TestCallsContinueEachOther(t *testing.T) {
 		ConversationID string `json:"conversation_id"`
 		Status         string
 		Request        struct{ Messages []json.RawMessage }
-		Response       struct{ Choices []struct{ Message json.RawMessage } }
+		Response       struct {
+			Choices []struct{ Message json.RawMessage }
+		}
 	}
 	last := map[string]call{}
 	continued := 0
