@@ -50,19 +50,18 @@ with leaves as (
 ),
 
 segments as (
-    select distinct
-        call_links.leaf_id,
-        call_links.segment,
-        call_links.segment_id,
+    select
+        ends.leaf_id,
+        ends.segment,
         calls.event_id is null as is_elsewhere,
         calls.messages,
         calls.output,
 
-    from curated.call_links as call_links
+    from (select distinct leaf_id, subject_id, segment, segment_id from curated.call_links) as ends
 
     left join curated.calls as calls
-        on calls.event_id = call_links.segment_id
-        and calls.subject_id = call_links.subject_id
+        on calls.event_id = ends.segment_id
+        and calls.subject_id = ends.subject_id
 ),
 
 written as (
@@ -89,6 +88,7 @@ written as (
 heard as (
     select
         written.*,
+        case when written.message.role = 'assistant' then written.message_no end as assistant_no,
         max(case when written.message.role = 'assistant' then written.message_no end) over (
             partition by written.leaf_id, written.segment
             order by written.message_no
@@ -96,13 +96,19 @@ heard as (
 
     from written
 
-    anti join (
-        select leaf_id, message.content from written where segment = 0 and message.role in ('system', 'developer')
-    ) as opening
-        on written.segment > 0
-        and written.message.role in ('system', 'developer')
-        and opening.leaf_id = written.leaf_id
-        and opening.content = written.message.content
+    left join (
+        select distinct leaf_id, message.content as content, true as is_opening
+
+        from written
+
+        where segment = 0 and message.role in ('system', 'developer')
+    ) as openings
+        on openings.leaf_id = written.leaf_id
+        and openings.content = written.message.content
+
+    where not coalesce(
+        openings.is_opening and written.segment > 0 and written.message.role in ('system', 'developer'), false
+    )
 ),
 
 outputs as (
@@ -148,49 +154,64 @@ replies as (
 ),
 
 -- The messages of one output are one message, however the request cut them.
-joined as (
+gathered as (
     select
         heard.leaf_id,
         heard.segment,
-        coalesce(outputs.from_message, heard.message_no - 1) as message_no,
-        min(heard.message_no) as first_no,
-        any_value(outputs.call_id) as call_id,
+        outputs.call_id,
+        coalesce(outputs.from_message, heard.message_no - 1) as first_no,
+        list(heard.message order by heard.message_no) as said,
         any_value(outputs.model) as model,
         any_value(outputs.depth) as depth,
         any_value(outputs.finish_reason) as finish_reason,
+        any_value(outputs.reasoning) as reasoning,
         coalesce(bool_or(outputs.is_owned), false) as is_owned,
-        coalesce(bool_or(replies.is_sent_back), false) as is_sent_back,
-        arg_min(heard.message.role, heard.message_no) as role,
-        arg_min(heard.message.name, heard.message_no) as name,
-        coalesce(
-            string_agg(heard.message.content, chr(10) || chr(10) order by heard.message_no)
-                filter (where heard.message.content <> ''),
-            ''
-        ) as content,
-        coalesce(
-            string_agg(heard.message.reasoning, chr(10) || chr(10) order by heard.message_no),
-            any_value(outputs.reasoning)
-        ) as reasoning,
-        flatten(list(heard.message.tool_calls order by heard.message_no) filter (where len(heard.message.tool_calls) > 0))
-            as tool_calls,
-        arg_min(heard.message.tool_call_id, heard.message_no) as tool_call_id,
-        bool_or(heard.message.is_error) as is_error,
-        arg_min(heard.message.parts, heard.message_no) as parts,
 
     from heard
 
     left join outputs
         on outputs.leaf_id = heard.leaf_id
         and outputs.segment = heard.segment
-        and heard.message.role = 'assistant'
-        and heard.message_no > outputs.from_message
-        and heard.message_no <= outputs.to_message
+        and heard.assistant_no > outputs.from_message
+        and heard.assistant_no <= outputs.to_message
+
+    group by heard.leaf_id, heard.segment, outputs.call_id, coalesce(outputs.from_message, heard.message_no - 1)
+),
+
+joined as (
+    select
+        gathered.leaf_id,
+        gathered.segment,
+        gathered.call_id,
+        gathered.first_no,
+        gathered.model,
+        gathered.depth,
+        gathered.finish_reason,
+        gathered.is_owned,
+        coalesce(replies.is_sent_back, false) as is_sent_back,
+        gathered.said[1].role as role,
+        gathered.said[1].name as name,
+        array_to_string([message.content for message in gathered.said if message.content <> ''], chr(10) || chr(10))
+            as content,
+        coalesce(
+            nullif(
+                array_to_string(
+                    [message.reasoning for message in gathered.said if message.reasoning <> ''], chr(10) || chr(10)
+                ),
+                ''
+            ),
+            gathered.reasoning
+        ) as reasoning,
+        flatten([coalesce(message.tool_calls, []) for message in gathered.said]) as tool_calls,
+        gathered.said[1].tool_call_id as tool_call_id,
+        gathered.said[1].is_error as is_error,
+        gathered.said[1].parts as parts,
+
+    from gathered
 
     left join replies
-        on replies.leaf_id = outputs.leaf_id
-        and replies.call_id = outputs.call_id
-
-    group by heard.leaf_id, heard.segment, coalesce(outputs.from_message, heard.message_no - 1), outputs.call_id
+        on replies.leaf_id = gathered.leaf_id
+        and replies.call_id = gathered.call_id
 ),
 
 weighted as (
@@ -218,7 +239,7 @@ conversations as (
                 'name': name,
                 'content': content,
                 'reasoning': case when role = 'assistant' then reasoning end,
-                'tool_calls': tool_calls,
+                'tool_calls': case when len(tool_calls) > 0 then tool_calls end,
                 'tool_call_id': tool_call_id,
                 'is_error': is_error,
                 'weight': case when is_target then 1.0 else 0.0 end::DOUBLE,
