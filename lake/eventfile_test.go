@@ -1,8 +1,10 @@
 package lake
 
 import (
+	"bytes"
 	"encoding/json"
 	"fmt"
+	"io"
 	"math/rand/v2"
 	"path/filepath"
 	"reflect"
@@ -248,5 +250,191 @@ func TestEveryPayloadRoundTrips(t *testing.T) {
 				}
 			}
 		})
+	}
+}
+
+func newTestWriter(t *testing.T, lk *Lake) *EventWriter {
+	t.Helper()
+	p, _ := PayloadOf("weir.chat.message.v1")
+	w, err := lk.NewEventWriter(t.Context(), p)
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(w.Abort)
+	return w
+}
+
+func TestEventWriterRefuses(t *testing.T) {
+	lk := testLake(t)
+	at := func(partition int, offset int64) RecordPosition {
+		return RecordPosition{"c", "weir.chat", partition, offset, testStart}
+	}
+	bad := smallMessage(1)
+	bad.Data.(*ChatMessage).ToolCalls[0].Arguments = "\xff"
+	other := smallMessage(1)
+	other.Data = &Document{}
+	nothing := smallMessage(1)
+	nothing.Data = (*ChatMessage)(nil)
+	for name, c := range map[string]struct {
+		event Event
+		at    RecordPosition
+	}{
+		"an_offset_twice":            {smallMessage(1), at(1, 5)},
+		"an_offset_that_goes_back":   {smallMessage(1), at(1, 4)},
+		"a_partition_that_goes_back": {smallMessage(1), at(0, 9)},
+		"data_of_another_table":      {other, at(1, 6)},
+		"data_that_are_nil":          {nothing, at(1, 6)},
+		"text_that_is_not_utf8":      {bad, at(1, 6)},
+	} {
+		t.Run(name, func(t *testing.T) {
+			w := newTestWriter(t, lk)
+			if err := w.Write(smallMessage(0), at(1, 5)); err != nil {
+				t.Fatal(err)
+			}
+			if err := w.Write(c.event, c.at); err == nil {
+				t.Fatal("was accepted")
+			}
+			if err := w.Write(smallMessage(2), at(1, 7)); err == nil {
+				t.Error("went on after an error")
+			}
+			if _, err := w.Close(t.Context()); err == nil {
+				t.Error("closed after an error")
+			}
+		})
+	}
+	if _, err := newTestWriter(t, lk).Close(t.Context()); err == nil {
+		t.Error("closed without rows")
+	}
+	w := newTestWriter(t, lk)
+	w.Write(smallMessage(0), at(1, 5))
+	if _, err := w.Close(t.Context()); err != nil {
+		t.Error(err)
+	}
+	if _, err := w.Close(t.Context()); err == nil {
+		t.Error("closed twice")
+	}
+	if err := w.Write(smallMessage(0), at(1, 6)); err == nil {
+		t.Error("written after close")
+	}
+	found, _ := filepath.Glob(filepath.Join(lk.Dir(), "events", "*", "*.parquet"))
+	if len(found) != 1 {
+		t.Errorf("files %v", found)
+	}
+}
+
+func TestEventFileOfSeveralPartitions(t *testing.T) {
+	lk := testLake(t)
+	w := newTestWriter(t, lk)
+	for i, at := range []RecordPosition{{"c", "t", 0, 7, testStart}, {"c", "t", 2, 3, testStart}} {
+		if err := w.Write(smallMessage(i), at); err != nil {
+			t.Fatal(err)
+		}
+	}
+	file, err := w.Close(t.Context())
+	if err != nil || !strings.HasPrefix(file.Path, "p0-p2-") || file.Rows != 2 {
+		t.Errorf("%+v, %v", file, err)
+	}
+}
+
+// Several row groups, records of the largest size, and a column that outgrows
+// its dictionary, which parquet-go once wrote wrongly in silence.
+func TestLargeEventFile(t *testing.T) {
+	lk := testLake(t)
+	w := newTestWriter(t, lk)
+	const rows = 9000
+	large := strings.Repeat("0123456789abcdef", MaxEventBytes/16)
+	for i := range rows {
+		event := smallMessage(i)
+		message := event.Data.(*ChatMessage)
+		message.Channel = fmt.Sprint(i % 3)
+		if i > batchRows {
+			message.Channel = fmt.Sprintf("%0120d", i)
+		}
+		if i%2000 == 1 {
+			message.Content = large
+		}
+		if err := w.Write(event, RecordPosition{"c", "t", 0, int64(i), testStart}); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if w.Bytes() < 5*MaxEventBytes || w.Rows() != rows {
+		t.Errorf("%d rows, %d bytes", w.Rows(), w.Bytes())
+	}
+	file, err := w.Close(t.Context())
+	if err != nil {
+		t.Fatal(err)
+	}
+	r, err := lk.storage.Open(t.Context(), "events/chat_messages/"+file.Path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer r.Close()
+	opened, err := parquet.OpenFile(r, r.Size())
+	if err != nil {
+		t.Fatal(err)
+	}
+	if n := len(opened.RowGroups()); n < 2 {
+		t.Errorf("%d row groups", n)
+	}
+	channel, ok := opened.Schema().Lookup("channel")
+	if !ok {
+		t.Fatal("no channel")
+	}
+	i := 0
+	for _, group := range opened.RowGroups() {
+		pages := group.ColumnChunks()[channel.ColumnIndex].Pages()
+		for {
+			page, err := pages.ReadPage()
+			if err != nil {
+				break
+			}
+			values := make([]parquet.Value, page.NumValues())
+			page.Values().ReadValues(values)
+			for _, value := range values {
+				want := fmt.Sprintf("%0120d", i)
+				if i <= batchRows {
+					want = fmt.Sprint(i % 3)
+				}
+				if value.String() != want {
+					t.Fatalf("row %d: channel %q", i, value.String())
+				}
+				i++
+			}
+		}
+		pages.Close()
+	}
+	if i != rows {
+		t.Errorf("%d rows of %d", i, rows)
+	}
+}
+
+func TestWriteStub(t *testing.T) {
+	for _, p := range Payloads() {
+		var b bytes.Buffer
+		if err := WriteStub(&b, p.Columns()); err != nil {
+			t.Fatal(err)
+		}
+		file, err := parquet.OpenFile(bytes.NewReader(b.Bytes()), int64(b.Len()))
+		if err != nil {
+			t.Fatal(err)
+		}
+		if file.NumRows() != 0 {
+			t.Errorf("%s: %d rows", p.Table, file.NumRows())
+		}
+		fields := file.Root().Columns()
+		for i, column := range p.Columns() {
+			if fields[i].Name() != column.Name || fields[i].ID() != int(column.FieldID) {
+				t.Errorf("%s: field %d is %s (%d), want %s (%d)", p.Table, i, fields[i].Name(), fields[i].ID(), column.Name, column.FieldID)
+			}
+			if !column.List {
+				continue
+			}
+			if element := fields[i].Column("list").Column("element"); element.ID() != int(column.ElementID()) {
+				t.Errorf("%s: %s: element id %d, want %d", p.Table, column.Name, element.ID(), column.ElementID())
+			}
+		}
+	}
+	if err := WriteStub(io.Discard, nil); err == nil {
+		t.Error("a stub without columns")
 	}
 }
