@@ -17,6 +17,7 @@ import (
 	"io"
 	"net/http"
 	"strconv"
+	"strings"
 	"time"
 
 	"gopkg.in/yaml.v3"
@@ -241,33 +242,26 @@ func body(half rawjson.Object) ([]byte, error) {
 		return half["parsed_body"], nil
 	}
 	raw := half["body"]
-	text, ok := rawjson.Text(raw)
-	if o := half.Object("body"); o != nil && !ok {
-		if encoded := o.String("base64_string"); encoded != "" {
-			decoded, err := base64.StdEncoding.DecodeString(encoded)
-			if err != nil {
-				return nil, fmt.Errorf("base64_string: %w", err)
-			}
-			return inflate(decoded, header(half, "Content-Encoding"))
-		}
-		if inner, isText := rawjson.Text(o["string"]); isText {
-			text, ok = inner, true
-		} else if b64 := o.Object("string").String(binaryKey); b64 != "" {
-			return decodeBinary(b64, half)
-		} else if !o.Has("string") && !o.Has("encoding") {
-			return raw, nil // the body itself, already parsed
+	if o := rawjson.Parse(raw); o != nil && raw[0] == '{' {
+		switch {
+		case o.Has(binaryKey):
+		case o.Has("base64_string"):
+			raw = rawjson.Marshal(map[string]json.RawMessage{binaryKey: o["base64_string"]})
+		case o.Has("string"):
+			raw = o["string"]
+		case o.Has("encoding") || len(o) == 0:
+			return nil, nil
+		default:
+			return raw, nil // the body itself, parsed
 		}
 	}
-	if ok {
+	if text, ok := rawjson.Text(raw); ok {
 		return []byte(text), nil
 	}
-	return nil, nil
-}
-
-func decodeBinary(encoded string, half rawjson.Object) ([]byte, error) {
-	decoded, err := base64.StdEncoding.DecodeString(encoded)
+	encoded := rawjson.Parse(raw).String(binaryKey)
+	decoded, err := base64.StdEncoding.DecodeString(strings.Join(strings.Fields(encoded), ""))
 	if err != nil {
-		return nil, fmt.Errorf("binary: %w", err)
+		return nil, fmt.Errorf("binary body: %w", err)
 	}
 	return inflate(decoded, header(half, "Content-Encoding"))
 }

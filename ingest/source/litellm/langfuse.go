@@ -62,6 +62,8 @@ func generation(body, trace rawjson.Object) (*llm.Call, error) {
 		}
 	} else if list := unwrap(body["input"]); len(list) > 0 && list[0] == '[' {
 		request["messages"] = list
+	} else if text, ok := rawjson.Text(body["input"]); ok {
+		request["messages"] = rawjson.Marshal([]map[string]string{{"role": "user", "content": text}})
 	}
 	request["model"] = body["model"]
 	exchange := llm.Exchange{URL: endpoint(body.Object("metadata").Object("hidden_params").String("api_base"), "")}
@@ -120,7 +122,11 @@ func generation(body, trace rawjson.Object) (*llm.Call, error) {
 	c.Annotate(trace.Object("metadata"))
 	c.Tag(trace.Strings("tags")...)
 	c.Annotate(rawjson.Object{"trace_id": firstRaw(body["traceId"], trace["id"])})
-	c.Keep("_gateway", rawjson.Shrink(rawjson.Marshal(map[string]any{"name": body.String("name"), "metadata": metadata})))
+	gateway := map[string]any{"name": body.String("name")}
+	if metadata != nil {
+		gateway["metadata"] = metadata
+	}
+	c.Keep("_gateway", rawjson.Shrink(rawjson.Marshal(gateway)))
 	return c, nil
 }
 

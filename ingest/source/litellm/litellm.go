@@ -150,7 +150,15 @@ func readPayload(o rawjson.Object, raw []byte, position int64) ([]lake.Event, er
 		c.Position = position
 		c.Identify(raw)
 		c.RequestID = firstOf(o.String("litellm_call_id"), o.ID("id", "request_id"))
-		c.ResponseID = firstOf(c.ResponseID, o.ID("id", "request_id"))
+		if o.String("status") != "failure" { // a failed call has an id of the proxy's own
+			c.ResponseID = firstOf(c.ResponseID, o.ID("id", "request_id"))
+		}
+		for k := range c.Output {
+			c.Output[k].EventID = c.ResponseID
+		}
+		if hit := o.Bool("cache_hit"); hit != nil {
+			c.Cached = *hit
+		}
 		c.Provider = firstOf(o.String("custom_llm_provider"), c.Provider)
 		if hide {
 			c.Output = nil

@@ -46,7 +46,7 @@ func (c *Call) Event(source string) lake.Event {
 func (c *Call) eventID() string {
 	parts := []string{c.family(), c.ResponseID, itoa(c.ChoiceIndex)}
 	switch {
-	case len(c.ResponseID) < nativeIDLength:
+	case len(c.ResponseID) < nativeIDLength, c.Cached:
 		parts[1] = "exchange"
 		for _, part := range c.record {
 			parts = append(parts, string(rawjson.Canonical(part)))

@@ -46,6 +46,7 @@ type Call struct {
 	Background bool      // a response that runs in the background
 	Pending    bool      // … and has not ended
 	NoRequest  bool      // only the reply is known, as when a response is polled
+	Cached     bool      // a gateway's cache replied, with the id of the reply that it kept
 	Host       string    // where the request went
 	record     [][]byte  // the exchange as sent: what the id rests on when the provider gave none
 }
@@ -53,7 +54,7 @@ type Call struct {
 // Parse reads an exchange: a call for each choice of the reply, or one without
 // an output when the call failed or the reply is missing.
 func Parse(x Exchange) ([]Call, error) {
-	if x.Method != "" && x.Method != "POST" && x.Method != "GET" {
+	if method := strings.ToUpper(x.Method); method != "" && method != "POST" && method != "GET" {
 		return nil, ErrNotACall
 	}
 	target, _ := url.Parse(x.URL)
