@@ -20,8 +20,10 @@
 --
 -- rules:
 --   The scenario is the unit: trials are averaged in it first, so more trials of one scenario do not pass for more
---   scenarios. The interval is Student's for paired differences; t quantiles by Cornish and Fisher's expansion
---   (Abramowitz and Stegun 26.7.5), within 0.02 % from 5 degrees of freedom on.
+--   scenarios. Pass rates: the interval for matched proportions of Agresti and Min (Statistics in Medicine 24, 2005), which
+--   adds two scenarios, half of one on each side and one in the middle: without them sixteen equal pairs would claim a
+--   difference of exactly 0. Scores: Student's for paired differences.
+--   t quantiles by Cornish and Fisher's expansion (Abramowitz and Stegun 26.7.5), within 0.02 % from 5 degrees of freedom on.
 --   "No significant difference" is not parity: read whether the whole interval lies above minus the margin.
 -- thresholds:
 --   Below 6 scenarios there is no interval.
@@ -59,13 +61,14 @@ means as (
     group by experiment, suite, metric, arm
 ),
 
-errors as (
+spreads as (
     select
         means.experiment,
         means.suite,
         means.metric,
         means.arm,
-        sqrt(sum((pairs.difference - means.mean) ** 2 order by pairs.scenario_id) / nullif(any_value(means.n) - 1, 0) / any_value(means.n)) as error,
+        sum((pairs.difference - means.mean) ** 2 order by pairs.scenario_id) as squares,
+        sum(pairs.difference ** 2 order by pairs.scenario_id) as raw_squares,
 
     from means
     inner join pairs on means.experiment = pairs.experiment and means.suite = pairs.suite and means.metric = pairs.metric and means.arm = pairs.arm
@@ -73,10 +76,15 @@ errors as (
     group by means.experiment, means.suite, means.metric, means.arm
 ),
 
-intervals as (
+centres as (
     select
         means.*,
-        errors.error,
+        spreads.squares,
+        case when means.is_rate then means.mean * means.n / (means.n + 2) else means.mean end as centre,
+        case
+            when means.is_rate then sqrt(greatest(0, (spreads.raw_squares + 1) / (means.n + 2) - (means.mean * means.n / (means.n + 2)) ** 2) / (means.n + 2))
+            else sqrt(spreads.squares / nullif(means.n - 1, 0) / means.n)
+        end as error,
         -- The expansion at z = 1.95996398, in powers of 1 / degrees of freedom.
         case
             when means.n >= 6
@@ -84,7 +92,7 @@ intervals as (
         end as t_quantile,
 
     from means
-    inner join errors on means.experiment = errors.experiment and means.suite = errors.suite and means.metric = errors.metric and means.arm = errors.arm
+    inner join spreads on means.experiment = spreads.experiment and means.suite = spreads.suite and means.metric = spreads.metric and means.arm = spreads.arm
 )
 
 select
@@ -95,6 +103,7 @@ select
     control_arm,
     case
         when n < 6 then 'few shared scenarios: ' || n || '; no interval'
+        when squares = 0 and not is_rate then 'all differences are equal: the interval has no width'
         when n < 30 then 'few shared scenarios: ' || n
     end as warning,
     n,
@@ -102,7 +111,7 @@ select
     worse,
     round(mean, 6) as estimate,
     -- greatest() and least() skip nulls: where there is no interval there is no bound either.
-    round(case when n < 6 then null when is_rate then greatest(-1, mean - t_quantile * error) else mean - t_quantile * error end, 6) as low,
-    round(case when n < 6 then null when is_rate then least(1, mean + t_quantile * error) else mean + t_quantile * error end, 6) as high,
+    round(case when n < 6 then null when is_rate then greatest(-1, centre - t_quantile * error) else centre - t_quantile * error end, 6) as low,
+    round(case when n < 6 then null when is_rate then least(1, centre + t_quantile * error) else centre + t_quantile * error end, 6) as high,
 
-from intervals
+from centres

@@ -5,9 +5,9 @@ select
     arm,
     metric,
     n,
-    round(estimate) as estimate_ms,
-    round(low) as low_ms,
-    round(high) as high_ms,
+    round(estimate)::bigint as estimate_ms,
+    round(low)::bigint as low_ms,
+    round(high)::bigint as high_ms,
     warning,
 
 from analysis.arm_costs

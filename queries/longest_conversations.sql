@@ -8,7 +8,7 @@ select
     sum(examples.message_count) as messages,
     sum(examples.target_count) as targets,
     sum(examples.char_count) as characters,
-    round(sum(examples.char_count) / 4) as tokens_about,
+    sum(examples.char_count)::bigint // 4 as tokens_about,
     max(quality.longest_repeat) as longest_run_of_equal_calls,
 
 from curated.examples as examples

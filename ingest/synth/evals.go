@@ -20,6 +20,7 @@ var categories = []string{"coordination", "handoff", "conflict", "constitutional
 type scenario struct {
 	id, category, prompt, expected string
 	easy                           float64 // chance that a good model passes
+	luck                           float64 // what both arms meet in this scenario, 0 to 1
 }
 
 func newScenario(r *rand.Rand, prefix string, i int) scenario {
@@ -27,17 +28,21 @@ func newScenario(r *rand.Rand, prefix string, i int) scenario {
 	return scenario{
 		id: fmt.Sprintf("%s-%03d", prefix, i), category: categories[i%len(categories)],
 		prompt: t.ask(r) + " Which principle applies, and what do you do first?", expected: p.title,
-		easy: 0.6 + 0.4*r.Float64(),
+		easy: 0.6 + 0.4*r.Float64(), luck: r.Float64(),
 	}
 }
 
-// answer is what an arm makes of a scenario.
+// answer is what an arm makes of a scenario. Arms mostly fail on the same
+// scenarios, as models do: that is what pairing them is for.
 func (s scenario) answer(r *rand.Rand, arm string) (output string, passed bool) {
-	chance := s.easy
+	chance, luck := s.easy, s.luck
 	if arm == tuned {
 		chance -= 0.02
 	}
-	if passed = r.Float64() < chance; passed {
+	if own := r.Float64(); r.IntN(4) == 0 {
+		luck = own
+	}
+	if passed = luck < chance; passed {
 		return fmt.Sprintf("%s. I would first tell the person who asked, then act. %s", s.expected, pick(r, notes)), true
 	}
 	return "I would start at once. " + pick(r, notes), false
