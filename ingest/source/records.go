@@ -22,13 +22,15 @@ const (
 	chunkBytes = 64 << 10
 )
 
-// Reasons that Records rejects for.
+// Reasons of rejects. Records gives all but the last two.
 const (
 	ReasonNotJSON     = "not_json"     // a line that is no JSON
 	ReasonTruncated   = "truncated"    // the input ends within the record
 	ReasonWrongType   = "wrong_type"   // JSON, but no object
 	ReasonInvalidUTF8 = "invalid_utf8" // JSON, but for its bytes
 	ReasonTooLarge    = "too_large"    // above RecordOptions.MaxBytes
+	ReasonUnknownType = "unknown_type" // a kind of record that the format does not have
+	ReasonIncomplete  = "incomplete"   // a field that every record needs is missing
 )
 
 // Record is one JSON object of a stream.
