@@ -5,6 +5,7 @@ import (
 	"context"
 	"encoding/json"
 	"errors"
+	"fmt"
 	"net/url"
 	"strings"
 
@@ -24,7 +25,7 @@ func ReadRecord(raw json.RawMessage) ([]Call, error) {
 	x, flat, batch := exchangeOf(o)
 	failure := errorText(o)
 	if len(x.Reply) == 0 && (flat || failure == "" && !isFailure(o.String("status"))) {
-		return nil, ErrUnknownShape
+		return nil, fmt.Errorf("no response: %w", ErrUnknownShape)
 	}
 	calls, err := Parse(x)
 	if err != nil {
