@@ -4,14 +4,23 @@ package formats
 
 import (
 	"github.com/weir-lake/weir/ingest/source"
+	"github.com/weir-lake/weir/ingest/source/anthropic"
 	"github.com/weir-lake/weir/ingest/source/cassette"
 	"github.com/weir-lake/weir/ingest/source/claudecode"
+	"github.com/weir-lake/weir/ingest/source/langgraph"
+	"github.com/weir-lake/weir/ingest/source/litellm"
+	"github.com/weir-lake/weir/ingest/source/openai"
 )
 
 // All lists the formats by name.
 func All() []source.Format {
 	return []source.Format{
+		anthropic.Format(),
 		cassette.Format(),
+		langgraph.JSONL(),
 		claudecode.Format(),
+		langgraph.Format(),
+		litellm.Format(),
+		openai.Format(),
 	}
 }
