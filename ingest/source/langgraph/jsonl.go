@@ -25,13 +25,11 @@ func JSONL() source.Format {
 
 func detectJSONL(p source.Probe) int {
 	if first := rawjson.First(p.Head); first != nil {
-		if !first.Has("checkpoint_id") && !first.Object("config").Object("configurable").Has("checkpoint_id") {
-			return 0
+		config := first.Object("config").Object("configurable")
+		if (first.Has("checkpoint_id") || config.Has("checkpoint_id")) && (first.Has("thread_id") || first.Has("task_id") || config.Has("thread_id")) {
+			return 85
 		}
-		if _, err := checkpointOf(rawjson.Marshal(first)); err != nil {
-			return 30 // a bad first record is no reason to give up the file
-		}
-		return 85
+		return 0
 	}
 	head := bytes.TrimLeft(p.Head, "\ufeff \t\r\n[")
 	if bytes.HasPrefix(head, []byte("{")) && bytes.Contains(head, []byte(`"checkpoint_id"`)) && bytes.Contains(head, []byte(`"thread_id"`)) {

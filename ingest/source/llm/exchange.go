@@ -184,7 +184,7 @@ func modelOfPath(path string) string {
 func apiOfReply(reply rawjson.Object) string {
 	object, kind := reply.String("object"), reply.String("type")
 	switch {
-	case reply == nil:
+	case reply == nil, object == "chat.completion.chunk": // a piece of a reply
 		return ""
 	case strings.HasPrefix(object, "chat.completion"), reply.List("choices") != nil:
 		return ChatCompletions

@@ -198,19 +198,42 @@ func DetectRecord(head []byte) (api string, score int) {
 	return calls[0].API, 80
 }
 
-// detectCut guesses from a first record that is longer than the head.
+// detectCut guesses from a first record that is longer than the head: by its
+// keys as far as they can be read, and by the words of the request.
 func detectCut(head string) (api string, score int) {
-	if !strings.HasPrefix(strings.TrimLeft(head, "\ufeff \t\r\n["), "{") || !strings.Contains(head, `"request`) && !strings.Contains(head, `"body"`) {
+	dec := json.NewDecoder(strings.NewReader(strings.TrimLeft(head, "\ufeff \t\r\n[")))
+	if open, err := dec.Token(); err != nil || open != json.Delim('{') {
 		return "", 0
 	}
+	for {
+		key, err := dec.Token()
+		if err != nil {
+			return "", 0
+		}
+		if key == "request" || key == "request_body" || key == "body" {
+			break
+		}
+		var value json.RawMessage
+		if dec.Decode(&value) != nil {
+			return "", 0
+		}
+	}
+	has := func(words ...string) bool {
+		for _, word := range words {
+			if strings.Contains(head, word) {
+				return true
+			}
+		}
+		return false
+	}
 	switch {
-	case strings.Contains(head, `"input_schema"`), strings.Contains(head, `"tool_use"`), strings.Contains(head, `"model":"claude`), strings.Contains(head, `"model": "claude`):
+	case has(`"input_schema"`, `"tool_use"`, `"model":"claude`, `"model": "claude`):
 		return Messages, 50
-	case strings.Contains(head, `"contents"`):
+	case has(`"contents"`):
 		return GenerateContent, 50
-	case strings.Contains(head, `"messages"`):
+	case has(`"messages"`, `\"messages\"`):
 		return ChatCompletions, 50
-	case strings.Contains(head, `"input"`):
+	case has(`"input"`):
 		return Responses, 50
 	}
 	return "", 0

@@ -19,7 +19,9 @@ func readReply(raw []byte) (r reply, stream bool) {
 	if text, ok := rawjson.Text(raw); ok {
 		raw = bytes.TrimSpace([]byte(text))
 	}
-	if body := rawjson.Parse(raw); body != nil {
+	if body := rawjson.Parse(raw); body.String("object") == "chat.completion.chunk" {
+		return joinChat([]rawjson.Object{body}), true
+	} else if body != nil {
 		return reply{body: body}, false
 	}
 	var events []rawjson.Object

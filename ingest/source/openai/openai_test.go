@@ -24,7 +24,7 @@ func TestDetect(t *testing.T) {
 		}
 	}
 	for _, text := range []string{
-		"", "# Notes", `{"messages":[{"role":"user","content":"a training file"}]}`, `{"type":"assistant","message":{"role":"assistant","content":[]}}`,
+		"", "# Notes", `{"object":"chat.completion.chunk","id":"chatcmpl-pier00000000001","choices":[{"delta":{"content":"a piece"}}]}`, `{"messages":[{"role":"user","content":"a training file"}]}`, `{"type":"assistant","message":{"role":"assistant","content":[]}}`,
 		`{"specversion":"1.0","type":"weir.chat.message.v1","data":{}}`, `{"thread_id":"t","checkpoint_id":"c","status":"failed","messages":[]}`,
 	} {
 		if score := Format().Detect(source.Probe{Head: []byte(text)}); score != 0 {
