@@ -81,18 +81,18 @@ type GatewayCall struct {
 	TaskID             string    `json:"task_id,omitempty" fid:"24" doc:"native task id"`
 	Agent              string    `json:"agent,omitempty" fid:"25" doc:"agent that called"`
 	Provider           string    `json:"provider,omitempty" fid:"26" doc:"provider: openai, anthropic, together, …"`
-	API                string    `json:"api,omitempty" fid:"27" doc:"chat_completions, responses or messages"`
+	API                string    `json:"api,omitempty" fid:"27" doc:"chat_completions, responses, messages or generate_content"`
 	Model              string    `json:"model,omitempty" fid:"28" doc:"model asked for"`
 	ResponseModel      string    `json:"response_model,omitempty" fid:"29" doc:"model that answered, as reported"`
 	Experiment         string    `json:"experiment,omitempty" fid:"30" doc:"A/B test that the call was part of"`
 	Arm                string    `json:"arm,omitempty" fid:"31" doc:"arm of that test"`
 	Messages           []Message `json:"messages,omitempty" fid:"32" doc:"the request, system prompt first"`
-	Output             []Message `json:"output,omitempty" fid:"33" doc:"the reply: one assistant message; empty on failure"`
+	Output             []Message `json:"output,omitempty" fid:"33" doc:"the reply: one assistant message; empty on failure and where the log has no reply"`
 	Tools              []Tool    `json:"tools,omitempty" fid:"34" doc:"tools declared in the request"`
 	ToolChoice         string    `json:"tool_choice,omitempty" fid:"35" doc:"tool choice, JSON text as sent"`
 	ResponseFormat     string    `json:"response_format,omitempty" fid:"36" doc:"output format asked for, JSON text as sent"`
 	ParallelToolCalls  *bool     `json:"parallel_tool_calls,omitempty" fid:"37" doc:"as sent"`
-	Params             string    `json:"params,omitempty" fid:"38" doc:"JSON: other request parameters (temperature, …)"`
+	Params             string    `json:"params,omitempty" fid:"38" doc:"JSON: other request parameters (temperature, …); _response, _gateway: what else the reply and the gateway say"`
 	FinishReason       string    `json:"finish_reason,omitempty" fid:"39" doc:"why the model stopped, as sent"`
 	Status             string    `json:"status,omitempty" fid:"40" doc:"success or failure of the call itself, not of its task"`
 	Error              string    `json:"error,omitempty" fid:"41" doc:"error text of a failed call"`
