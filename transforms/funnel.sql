@@ -6,8 +6,8 @@
 -- inputs:  curated.example_keys, curated.quality, curated.duplicate_clusters, curated.lineage, curated.splits,
 --   curated.training, curated.watermark
 -- rules:   the first that holds
---   open        the subject is not settled: no terminal event, and something happened in the last 24 hours of event
---               time before the watermark
+--   open        the subject is not settled: no terminal event ended what was said last, and something was said in
+--               the last 24 hours of event time before the watermark; generated examples are settled
 --   excluded    the first reason of curated.quality
 --   excluded    duplicate: another example with the same content survives
 --   excluded    own_model: a target was written by a model that came out of our own training
@@ -23,12 +23,14 @@
 with settled as (
     select
         example_keys.subject_id,
-        bool_and(example_keys.is_final)
+        coalesce(max(example_keys.ended_at) filter (where example_keys.is_final) = max(example_keys.ended_at), false)
             or max(example_keys.ended_at) <= any_value(watermark.watermark_at) - interval 24 hours as is_settled,
 
     from curated.example_keys as example_keys
 
     cross join curated.watermark as watermark
+
+    where example_keys.source <> 'generated'
 
     group by example_keys.subject_id
 ),
@@ -56,7 +58,7 @@ judged as (
         example_keys.source,
         example_keys.task_type,
         splits.split,
-        coalesce(settled.is_settled, false) as is_settled,
+        example_keys.source = 'generated' or coalesce(settled.is_settled, false) as is_settled,
         case
             when quality.verdict = 'drop' then quality.reasons[1]
             when not duplicate_clusters.is_representative then 'duplicate'
@@ -67,7 +69,7 @@ judged as (
 
     from curated.example_keys as example_keys
 
-    inner join settled on settled.subject_id = example_keys.subject_id
+    left join settled on settled.subject_id = example_keys.subject_id
 
     inner join curated.quality as quality on quality.example_id = example_keys.example_id
 

@@ -74,9 +74,9 @@ func checkInvariants(t *testing.T, session *duck.Session) {
 	}
 }
 
-func openSession(t *testing.T) *duck.Session {
+func openSession(t *testing.T, threads int) *duck.Session {
 	t.Helper()
-	session, err := duck.Open(t.Context(), duck.Options{Threads: 2, TempDir: t.TempDir()})
+	session, err := duck.Open(t.Context(), duck.Options{Threads: threads, TempDir: t.TempDir()})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -110,7 +110,7 @@ func hashes(t *testing.T, session *duck.Session) map[string]string {
 
 // TestInvariants appends the events of a fleet in batches that cut through
 // conversations, builds after each, and compares the last state with a build
-// from scratch in another lake that got the same records.
+// from scratch, on another number of threads, in a lake that got the same records.
 func TestInvariants(t *testing.T) {
 	w := newWorld(1)
 	var conversations [][]lake.Event
@@ -130,14 +130,14 @@ func TestInvariants(t *testing.T) {
 		}
 	}
 	grown, whole := laketest.New(t), laketest.New(t)
-	session := openSession(t)
+	session := openSession(t, 2)
 	for i, batch := range batches {
 		laketest.Append(t, grown, batch...)
 		build(t, grown, session)
 		t.Run("after batch "+strconv.Itoa(i), func(t *testing.T) { checkInvariants(t, session) })
 	}
 	laketest.Append(t, whole, slices.Concat(batches[:]...)...)
-	fresh := openSession(t)
+	fresh := openSession(t, 1)
 	build(t, whole, fresh)
 	want := hashes(t, fresh)
 	for table, hash := range hashes(t, session) {

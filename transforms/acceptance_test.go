@@ -1,0 +1,274 @@
+package transforms_test
+
+import (
+	"context"
+	"fmt"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+
+	"github.com/weir-lake/weir/ingest/source"
+	"github.com/weir-lake/weir/ingest/source/cassette"
+	"github.com/weir-lake/weir/ingest/source/claudecode"
+	"github.com/weir-lake/weir/ingest/source/langgraph"
+	"github.com/weir-lake/weir/lake"
+	"github.com/weir-lake/weir/lake/derive"
+	"github.com/weir-lake/weir/lake/duck"
+	"github.com/weir-lake/weir/lake/laketest"
+	"github.com/weir-lake/weir/transforms"
+)
+
+// sampleChecks are facts about public logs of real tools, counted by hand and by
+// scripts of other people. In a query, events(file) and examples(file) are the
+// rows that come from the sample file whose name begins so.
+var sampleChecks = []struct{ about, want, query string }{
+	// One whole coding session.
+	{"37: model outputs, calls, results", "42, 41, 41", `
+		select concat_ws(', ', count(*) filter (where kind = 'output'), sum(len(tool_calls)), count(*) filter (where kind in ('tool_result', 'refusal')))
+		from turns('37')`},
+	{"37: windows, human prompts", "1, 5", `select concat_ws(', ', count(distinct window_index), count(*) filter (where kind = 'prompt')) from turns('37')`},
+	{"37: targets; the refused output is context", "41, 1", `
+		select concat_ws(', ', (select sum(target_count) from examples('37')), count(*) filter (where is_refused)) from turns('37')`},
+	{"37: the refusal is no tool error", "0", `
+		select sum(tool_error_count) from curated.exchanges join turns('37') as t on t.turn_id = exchange_id where refused_count > 0`},
+	{"37: the turn that record 134 corrects is repaired and scores less", "true, true", `
+		select concat_ws(', ', bool_or(is_repaired) filter (where line = 111), min(score) filter (where line = 111) < min(score) filter (where line = 134))
+		from (select *, line('37', exchange_id) as line from curated.exchanges)`},
+	{"37: sub-agent examples", "0", `select count(*) from examples('37') where task_type = 'handoff'`},
+
+	// Three compactions.
+	{"cd: outputs by window", "50, 77, 93, 5", `select string_agg(n, ', ' order by w) from (select window_index as w, count(*) as n from turns('cd') where kind = 'output' group by w)`},
+	{"cd: calls by window", "48, 69, 83, 6", `select string_agg(n, ', ' order by w) from (select window_index as w, sum(call_count) as n from judged('cd') group by w)`},
+	{"cd: results by window, the last call's trimmed", "0 unanswered, 0 orphaned", `select concat(sum(unanswered_count), ' unanswered, ', sum(orphan_count), ' orphaned') from judged('cd')`},
+	{"cd: human prompts by window", "14, 11, 17, 0", `
+		select string_agg(n, ', ' order by w) from (select window_index as w, count(*) filter (where kind = 'prompt') as n from turns('cd') group by w)`},
+	{"cd: targets by window; neither synthetic, refused nor thought-only outputs", "50, 76, 92, 5", `select string_agg(target_count, ', ' order by window_index) from examples('cd')`},
+	{"cd: windows that a summary opens", "3", `select count(*) from examples('cd') where messages[1].role = 'user' and list_contains(notes, 'opens_with_summary')`},
+	{"cd: split groups", "1", `select count(distinct group_id) from curated.splits join examples('cd') using (example_id)`},
+	{"cd: interruptions", "6", `select count(*) from turns('cd') where kind = 'interrupt'`},
+	{"cd: who speaks after the prompts 369, 570, 760 and 584", "user, user, user, user", `
+		select string_agg(distinct_roles, ', ') from (
+			select lead(message.role) over (partition by example_id order by message_no) as distinct_roles, line('cd', message.event_id) as line
+			from (select example_id, unnest(messages) as message, generate_subscripts(messages, 1) as message_no from examples('cd'))
+		) where line in (369, 570, 760, 584)`},
+	{"cd: each window ends on a target", "true", `select bool_and(messages[-1].weight = 1) from examples('cd')`},
+
+	// Slices with holes, and hand-offs.
+	{"slices: conversations, outputs", "1, 253", `
+		select concat_ws(', ', count(distinct conversation_id), count(*)) from slices() where kind = 'output' and parent_conversation_id is null`},
+	{"slices: windows that lack context", "5", `select count(distinct window_index) from slices() where is_context_missing`},
+	{"slices: of them in train or validation", "0", `
+		select count(*) from curated.funnel join curated.examples using (example_id) where is_context_missing and fate in ('train', 'validation')`},
+	{"slices: outputs of the windows that hold all", "53, 59, 31", `
+		select string_agg(n, ', ' order by w) from (
+			select window_index as w, count(*) as n from slices()
+			where kind = 'output' and not is_context_missing and parent_conversation_id is null group by w)`},
+	{"slices: sub-agents, calls and results", "8/8, 9/9", `
+		select string_agg(concat(calls, '/', results), ', ' order by calls) from (
+			select sum(len(tool_calls)) as calls, count(*) filter (where kind = 'tool_result') as results
+			from slices() where parent_conversation_id is not null group by conversation_id)`},
+	{"slices: sub-agents are hand-offs in the parent's group", "2, 1", `
+		select concat_ws(', ', count(*) filter (where task_type = 'handoff'), count(distinct group_id))
+		from curated.examples join curated.splits using (example_id) where conversation_id in (select conversation_id from slices())`},
+	{"slices: the calls that sub-agents answer are known", "2", `
+		select count(distinct parent_call_id) from slices()
+		where parent_call_id in (select unnest(tool_calls).id from slices())`},
+
+	// What a human typed while the agent worked.
+	{"44: queued words, each after a tool result", "3, tool", `
+		select concat_ws(', ', count(*), string_agg(distinct role_before, ' ')) from (
+			select message.event_id as id, lag(message.role) over (partition by example_id order by message_no) as role_before
+			from (select example_id, unnest(messages) as message, generate_subscripts(messages, 1) as message_no from curated.examples)
+		) join turns('44') as t on t.turn_id = id where t.kind = 'queued'`},
+	{"4b: a queued prompt that became a line appears once", "1", `
+		select count(*) from turns('4b') where content = (select content from curated.messages where line('4b', messages.event_id) = 78)`},
+	{"44: outputs by window", "37, 53, 59", `select string_agg(n, ', ' order by w) from (select window_index as w, count(*) as n from turns('44') where kind = 'output' group by w)`},
+	{"44: record 183 is context, 158-160 and 428-430 are left out", "context", `
+		select string_agg(kind, ' ') from turns('44') where line('44', turn_id) in (183, 158, 159, 160, 428, 429, 430)`},
+	{"thinking tags in targets", "0", `
+		select count(*) from (select unnest(messages) as message from curated.examples where source = 'claude_code')
+		where message.weight > 0 and starts_with(trim(message.content), '<thinking>')`},
+
+	// Overhead.
+	{"37, bd, cd: input tokens of the first call", "41471, 41818, 42454", `
+		select string_agg(n, ', ' order by n) from (
+			select arg_min(input_tokens, turn_index) as n from curated.turns
+			where kind = 'output' and input_tokens > 0 and conversation_id in (select conversation_id from examples('37') union select conversation_id from examples('bd') union select conversation_id from examples('cd'))
+			group by conversation_id)`},
+	{"coding sessions: where their tools come from", "inferred", `select string_agg(distinct tools_origin, ' ') from curated.examples where source = 'claude_code'`},
+
+	// Same words, three answers.
+	{"six cassettes: trajectories, calls, targets", "6, 12, 12", `
+		select concat_ws(', ', count(*), sum(len(origin_event_ids)), sum(target_count)) from six()`},
+	{"six cassettes: split groups, duplicates", "1, 0", `
+		select concat_ws(', ', count(distinct group_id), count(*) filter (where reason = 'duplicate'))
+		from six() join curated.splits using (example_id) join curated.funnel using (example_id)`},
+	{"equal questions: contents, response formats", "3, 2", `
+		select concat_ws(', ', count(distinct content_hash), count(distinct response_format)) from six()
+		where file in ('test_openai_native_output.yaml', 'test_openai_native_output_multiple.yaml', 'test_openai_text_output_function.yaml')`},
+
+	// What is a model's own word in a request.
+	{"deferred capability: trajectories, calls, targets, others' words", "1, 3, 3, 1", `
+		select concat_ws(', ', count(*), sum(len(origin_event_ids)), sum(target_count),
+			sum(len([m for m in messages if m.role = 'assistant' and m.weight = 0])))
+		from examples('test_anthropic_deferred_capability_without_tool_search')`},
+	// A fourth tool is the provider's own search, which is no function.
+	{"lazy advertisement: targets, functions, noted", "3, 3, true", `
+		select concat_ws(', ', sum(target_count), max(len(tools)), bool_or(list_contains(notes, 'tools_changed'))) from examples('test_anthropic_fable_5_lazy')`},
+	{"several agents: each target has its own model", "2 gemini-2.0-flash-exp, 2 gpt-4o-mini", `
+		select string_agg(n || ' ' || model, ', ' order by model) from (
+			select count(*) as n, regexp_replace(m.model, '-20.*', '') as model from (select unnest(messages) as m from examples('test_multiple_agent_tool_calls')) where m.weight > 0 group by all)`},
+	{"cerebras: targets, the first answer was sent back", "1, true", `
+		select concat_ws(', ', sum(target_count), bool_or(list_contains(notes, 'answer_refused'))) from examples('test_openai_model_cerebras')`},
+	{"mismatched history: calls, targets", "1, 1", `
+		select concat_ws(', ', sum(len(origin_event_ids)), sum(target_count)) from examples('test_openai_conversation_id_preserves')`},
+	{"combined call id: calls, targets", "1, 1", `
+		select concat_ws(', ', sum(len(origin_event_ids)), sum(target_count)) from examples('test_openai_responses_history_with_combined')`},
+	{"background: targets", "1", `select sum(target_count) from examples('test_background_mode_vcr')`},
+	{"count tokens: targets", "1", `select sum(target_count) from examples('test_anthropic_count_tokens')`},
+	{"compact: targets", "2", `select sum(target_count) from examples('test_openai_responses_compact_messages_direct')`},
+	{"calls without id: trajectories, targets", "1, 2", `
+		select concat_ws(', ', count(*), sum(target_count)) from examples('test_compatible_api_with_tool_calls_without_id')`},
+	{"right refusals of harmful requests are kept", "keep", `
+		select string_agg(distinct verdict, ' ') from curated.quality where example_id in (
+			select example_id from examples('test_openai_moderation_flagged') union select example_id from examples('test_openai_moderation_block') union select example_id from examples('test_openai_responses_moderation_block'))`},
+
+	// Checkpoints that forget.
+	{"langgraph: checkpoints, distinct messages", "19, 12", `
+		select concat_ws(', ', (select count(*) from curated.checkpoints), count(distinct m.event_id)) from (select unnest(messages) as m from curated.checkpoints)`},
+	{"langgraph: targets by window", "4, 2", `select string_agg(target_count, ', ' order by window_index) from examples('academy')`},
+	{"langgraph: the second window opens with the summary and one assistant message of the first", "system, 1", `
+		select concat_ws(', ', messages[1].role, len([m for m in messages if m.role = 'assistant' and m.weight = 0])) from examples('academy') where window_index = 1`},
+
+	// All of them.
+	{"outcomes without evidence", "0", `select count(*) from curated.quality where outcome <> 'unknown'`},
+	{"examples without a fate, links across sides", "0, 0", `
+		select concat_ws(', ', (select count(*) from curated.examples) - (select count(*) from curated.funnel), sum(link_count)) from curated.leaks`},
+	{"outputs that are targets twice", "0", `
+		select count(*) from (select unnest(messages) as m, source from curated.examples) where m.weight > 0
+		group by m.event_id having count(*) > 1 union all select 0 limit 1`},
+}
+
+// sampleMacros name what comes from a file.
+const sampleMacros = `
+create macro line(prefix, id) as (select any_value(position // 1000) from sample_events where event_id = id and starts_with(file, prefix));
+create macro turns(prefix) as table select * from curated.turns where turn_id in (select event_id from sample_events where starts_with(file, prefix));
+create macro examples(prefix) as table select * from curated.examples where origin_event_ids[1] in (select event_id from sample_events where starts_with(file, prefix));
+create macro judged(prefix) as table select * from curated.quality join (select example_id, window_index from examples(prefix)) using (example_id);
+create macro slices() as table select * from curated.turns where turn_id in (
+	select event_id from sample_events where regexp_matches(file, '^(8b|10|48|ba|44|4b|72)_'));
+create macro six() as table select made.*, file from curated.examples as made join sample_events on event_id = origin_event_ids[1]
+	where regexp_matches(file, '^test_openai_(native_output|native_output_multiple|prompted_output|prompted_output_multiple|text_output_function|tool_output)\.yaml$');`
+
+// TestSamples reads real logs, where there are some, and compares what is made
+// of them with what they are known to hold. With -v it prints the table.
+func TestSamples(t *testing.T) {
+	dir := os.Getenv("WEIR_SAMPLES")
+	if dir == "" {
+		dir = filepath.Join("..", "..", "shared", "samples")
+	}
+	if _, err := os.Stat(dir); err != nil {
+		t.Skip("no sample logs: set WEIR_SAMPLES to their folder")
+	}
+	lk := laketest.New(t)
+	in := &sampleReader{t: t, table: "create table sample_events (event_id varchar, file varchar, position bigint)"}
+	in.read(claudecode.Format(), filepath.Join(dir, "claude-code", "*.jsonl"))
+	in.read(cassette.Format(), filepath.Join(dir, "llm-http", "*", "*.yaml"))
+	in.read(langgraph.Format(), filepath.Join(dir, "langgraph", "*.db"))
+	laketest.Append(t, lk, in.events...)
+
+	session, err := duck.Open(t.Context(), duck.Options{Threads: 2, TempDir: t.TempDir()})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer session.Close()
+	tables, err := transforms.Tables(lk.ErasureKey())
+	if err != nil {
+		t.Fatal(err)
+	}
+	if _, err := derive.Build(t.Context(), lk, tables, derive.Options{Session: session}); err != nil {
+		t.Fatal(err)
+	}
+	in.register(session)
+	var report strings.Builder
+	for _, check := range sampleChecks {
+		found, err := session.Strings(t.Context(), "select coalesce((select x::varchar from ("+check.query+") as t(x)), 'none')")
+		if err != nil {
+			t.Errorf("%s: %v", check.about, err)
+			continue
+		}
+		fmt.Fprintf(&report, "%-80s  expected %-40s found %s\n", check.about, check.want, found[0])
+		if found[0] != check.want {
+			t.Errorf("%s: expected %s, found %s", check.about, check.want, found[0])
+		}
+	}
+	t.Logf("%d events\n%s", len(in.events), report.String())
+}
+
+// sampleReader collects the events of sample files, each once, and remembers
+// where they came from.
+type sampleReader struct {
+	t      *testing.T
+	events []lake.Event
+	table  string
+	rows   []string
+	seen   map[string]bool
+	file   string
+	format source.Format
+}
+
+func (r *sampleReader) read(format source.Format, pattern string) {
+	r.t.Helper()
+	paths, err := filepath.Glob(pattern)
+	if err != nil || len(paths) == 0 {
+		r.t.Fatalf("%s: no sample files (%v)", pattern, err)
+	}
+	for _, path := range paths {
+		file, err := os.Open(path)
+		if err != nil {
+			r.t.Fatal(err)
+		}
+		r.file, r.format = filepath.Base(path), format
+		err = format.Read(context.Background(), &source.Input{Name: path, Path: path, R: file}, r)
+		file.Close()
+		if err != nil {
+			r.t.Fatal(err)
+		}
+	}
+}
+
+// Emit implements source.Out. A record that stands in two files is one event:
+// its row names the first.
+func (r *sampleReader) Emit(event lake.Event) error {
+	if r.seen == nil {
+		r.seen = map[string]bool{}
+	}
+	if r.seen[event.ID] {
+		return nil
+	}
+	r.seen[event.ID] = true
+	event.ParserVersion = r.format.Version
+	r.events = append(r.events, event)
+	position := int64(0)
+	if message, ok := event.Data.(*lake.ChatMessage); ok {
+		position = message.Position
+	}
+	r.rows = append(r.rows, fmt.Sprintf("(%s, %s, %d)", duck.Literal(event.ID), duck.Literal(r.file), position))
+	return nil
+}
+
+// Reject implements source.Out: the samples are whole.
+func (r *sampleReader) Reject(reject source.Reject) error {
+	r.t.Errorf("%s:%d: %s: %s", r.file, reject.Line, reject.Reason, reject.Detail)
+	return nil
+}
+
+func (r *sampleReader) register(session *duck.Session) {
+	r.t.Helper()
+	for _, statement := range []string{r.table, "insert into sample_events values " + strings.Join(r.rows, ", "), sampleMacros} {
+		if err := session.Exec(r.t.Context(), statement); err != nil {
+			r.t.Fatal(err)
+		}
+	}
+}
