@@ -6,6 +6,7 @@ package cassette
 
 import (
 	"bytes"
+	"cmp"
 	"compress/flate"
 	"compress/gzip"
 	"compress/zlib"
@@ -28,8 +29,8 @@ import (
 )
 
 // maxBytes bounds a cassette and each of its bodies once decompressed: a YAML
-// document has to be read whole.
-const maxBytes = 64 << 20
+// document has to be read whole, and takes some ten times its size.
+const maxBytes = 32 << 20
 
 // Format is the cassette format.
 func Format() source.Format {
@@ -198,7 +199,7 @@ func (n *interaction) exchange() (x llm.Exchange, at time.Time, err error) {
 	x.Method = n.request.String("method")
 	x.URL = n.request.String("uri", "url")
 	status := n.response.Object("status")
-	if code := firstInt(status.Int("code"), n.response.Int("code", "status_code", "status")); code != nil {
+	if code := cmp.Or(status.Int("code"), n.response.Int("code", "status_code", "status")); code != nil {
 		x.Status = *code
 	} else if fields := n.response.String("status"); len(fields) >= 3 { // go-vcr: "200 OK"
 		x.Status, _ = strconv.ParseInt(fields[:3], 10, 64)
@@ -295,13 +296,4 @@ func inflate(data []byte, encoding string) ([]byte, error) {
 		return nil, fmt.Errorf("body above %d MiB", maxBytes>>20)
 	}
 	return text, nil
-}
-
-func firstInt(numbers ...*int64) *int64 {
-	for _, n := range numbers {
-		if n != nil {
-			return n
-		}
-	}
-	return nil
 }

@@ -2,6 +2,7 @@ package langgraph
 
 import (
 	"bytes"
+	"cmp"
 	"context"
 	"encoding/json"
 	"errors"
@@ -70,19 +71,19 @@ func checkpointOf(raw json.RawMessage) (lake.Event, error) {
 	nested := o.Object("checkpoint")
 	metadata := o.Object("metadata")
 	task := o.ID("task_id")
-	thread := firstOf(o.ID("thread_id"), config.ID("thread_id"), o.ID("conversation_id"), task)
+	thread := cmp.Or(o.ID("thread_id"), config.ID("thread_id"), o.ID("conversation_id"), task)
 	if thread == "" {
 		return lake.Event{}, errors.New("neither thread_id nor task_id")
 	}
 	c := &lake.Checkpoint{
-		TaskID:             firstOf(task, thread),
-		CheckpointID:       firstOf(o.ID("checkpoint_id"), config.ID("checkpoint_id"), nested.ID("id"), o.ID("id")),
-		ParentCheckpointID: firstOf(o.ID("parent_checkpoint_id", "parent_id"), o.Object("parent_config").Object("configurable").ID("checkpoint_id")),
-		Namespace:          firstOf(o.ID("checkpoint_ns", "namespace"), config.ID("checkpoint_ns")),
+		TaskID:             cmp.Or(task, thread),
+		CheckpointID:       cmp.Or(o.ID("checkpoint_id"), config.ID("checkpoint_id"), nested.ID("id"), o.ID("id")),
+		ParentCheckpointID: cmp.Or(o.ID("parent_checkpoint_id", "parent_id"), o.Object("parent_config").Object("configurable").ID("checkpoint_id")),
+		Namespace:          cmp.Or(o.ID("checkpoint_ns", "namespace"), config.ID("checkpoint_ns")),
 		Status:             o.String("status"),
-		Cause:              firstOf(o.String("cause", "source"), metadata.String("source")),
+		Cause:              cmp.Or(o.String("cause", "source"), metadata.String("source")),
 		Instruction:        o.String("instruction", "task"),
-		Evidence:           firstOf(o.String("evidence"), o.Raw("evidence")),
+		Evidence:           cmp.Or(o.String("evidence"), o.Raw("evidence")),
 		Outcome:            outcome(o.String("outcome")),
 		Step:               o.Int("step"),
 		IsFinal:            o.Bool("is_final", "final"),
@@ -97,7 +98,7 @@ func checkpointOf(raw json.RawMessage) (lake.Event, error) {
 	if thread != c.TaskID {
 		c.ConversationID = thread
 	}
-	c.Agent = firstOf(o.String("agent", "agent_name", "node"), nodeOf(c.Namespace, metadata))
+	c.Agent = cmp.Or(o.String("agent", "agent_name", "node"), nodeOf(c.Namespace, metadata))
 
 	channels := rawjson.Object{}
 	for _, values := range []rawjson.Object{o.Object("channel_values"), nested.Object("channel_values"), o.Object("state", "values")} {
@@ -144,15 +145,6 @@ func outcome(word string) string {
 		return "success"
 	case "failure", "failed":
 		return "failure"
-	}
-	return ""
-}
-
-func firstOf(texts ...string) string {
-	for _, text := range texts {
-		if text != "" {
-			return text
-		}
 	}
 	return ""
 }

@@ -1,6 +1,7 @@
 package litellm
 
 import (
+	"cmp"
 	"encoding/json"
 	"strings"
 
@@ -35,7 +36,7 @@ func readBatch(o rawjson.Object, position int64) ([]lake.Event, error) {
 		if call.At = body.Time("startTime"); call.At.IsZero() {
 			call.At = item.Time("timestamp")
 		}
-		events = append(events, call.Event("litellm://langfuse/"+firstOf(body.String("name"), "generation")))
+		events = append(events, call.Event("litellm://langfuse/"+cmp.Or(body.String("name"), "generation")))
 	}
 	return events, nil
 }
@@ -95,7 +96,7 @@ func generation(body, trace rawjson.Object) (*llm.Call, error) {
 	}
 	c.Status, c.Error = "success", ""
 	if failed {
-		c.Status, c.Error = "failure", firstOf(body.String("statusMessage"), "error")
+		c.Status, c.Error = "failure", cmp.Or(body.String("statusMessage"), "error")
 	}
 	start, end, first := body.Time("startTime"), body.Time("endTime"), body.Time("completionStartTime")
 	c.LatencyMS = milliseconds(start, end)
@@ -105,12 +106,12 @@ func generation(body, trace rawjson.Object) (*llm.Call, error) {
 	usage := body.Object("usage")
 	details := body.Object("usageDetails", "usage_details")
 	c.Usage = lake.Usage{
-		InputTokens:  firstInt(usage.Int("input", "promptTokens"), details.Int("input")),
-		OutputTokens: firstInt(usage.Int("output", "completionTokens"), details.Int("output")),
-		TotalTokens:  firstInt(usage.Int("total", "totalTokens"), details.Int("total")),
+		InputTokens:  cmp.Or(usage.Int("input", "promptTokens"), details.Int("input")),
+		OutputTokens: cmp.Or(usage.Int("output", "completionTokens"), details.Int("output")),
+		TotalTokens:  cmp.Or(usage.Int("total", "totalTokens"), details.Int("total")),
 		CachedTokens: details.Int("cache_read_input_tokens", "input_cached_tokens"),
 		CostUSD:      usage.Float("totalCost"),
-		Raw:          firstOf(usage.Raw("usage"), rawjson.Compact(body["usage"]), rawjson.Compact(body["usageDetails"])),
+		Raw:          cmp.Or(usage.Raw("usage"), rawjson.Compact(body["usage"]), rawjson.Compact(body["usageDetails"])),
 	}
 	metadata := body.Object("metadata")
 	if c.CostUSD == nil {
@@ -125,18 +126,10 @@ func generation(body, trace rawjson.Object) (*llm.Call, error) {
 	gateway := map[string]any{"name": body.String("name")}
 	if metadata != nil {
 		gateway["metadata"] = metadata
+		delete(metadata, "hidden_params") // read above; the rest of it are headers
 	}
 	c.Keep("_gateway", rawjson.Shrink(rawjson.Marshal(gateway)))
 	return c, nil
-}
-
-func firstInt(numbers ...*int64) *int64 {
-	for _, n := range numbers {
-		if n != nil {
-			return n
-		}
-	}
-	return nil
 }
 
 func firstRaw(raws ...json.RawMessage) json.RawMessage {

@@ -5,6 +5,7 @@ package litellm
 
 import (
 	"bytes"
+	"cmp"
 	"context"
 	"encoding/json"
 	"errors"
@@ -149,9 +150,9 @@ func readPayload(o rawjson.Object, raw []byte, position int64) ([]lake.Event, er
 		c := &calls[i]
 		c.Position = position
 		c.Identify(raw)
-		c.RequestID = firstOf(o.String("litellm_call_id"), o.ID("id", "request_id"))
+		c.RequestID = cmp.Or(o.String("litellm_call_id"), o.ID("id", "request_id"))
 		if o.String("status") != "failure" { // a failed call has an id of the proxy's own
-			c.ResponseID = firstOf(c.ResponseID, o.ID("id", "request_id"))
+			c.ResponseID = cmp.Or(c.ResponseID, o.ID("id", "request_id"))
 		}
 		for k := range c.Output {
 			c.Output[k].EventID = c.ResponseID
@@ -159,7 +160,7 @@ func readPayload(o rawjson.Object, raw []byte, position int64) ([]lake.Event, er
 		if hit := o.Bool("cache_hit"); hit != nil {
 			c.Cached = *hit
 		}
-		c.Provider = firstOf(o.String("custom_llm_provider"), c.Provider)
+		c.Provider = cmp.Or(o.String("custom_llm_provider"), c.Provider)
 		if hide {
 			c.Output = nil
 		}
@@ -173,7 +174,7 @@ func readPayload(o rawjson.Object, raw []byte, position int64) ([]lake.Event, er
 	var events []lake.Event
 	for i := range calls {
 		calls[i].At = started
-		events = append(events, calls[i].Event("litellm://"+firstOf(calls[i].Host, "proxy")+"/"+firstOf(kind, "call")))
+		events = append(events, calls[i].Event("litellm://"+cmp.Or(calls[i].Host, "proxy")+"/"+cmp.Or(kind, "call")))
 	}
 	return events, nil
 }
@@ -224,12 +225,12 @@ func fillOutcome(c *llm.Call, o rawjson.Object) {
 	case "success", "failure":
 		c.Status = status
 	case "":
-		c.Status = firstOf(c.Status, "success") // the spend log has what was spent
+		c.Status = cmp.Or(c.Status, "success") // the spend log has what was spent
 	}
 	failure := o.Object("error_information")
 	if c.Status == "failure" {
 		c.Output = nil
-		c.Error = firstOf(o.String("error_str"), failure.String("error_message"), c.Error, failure.String("error_class"))
+		c.Error = cmp.Or(o.String("error_str"), failure.String("error_message"), c.Error, failure.String("error_class"))
 	} else {
 		c.Error = ""
 	}
@@ -301,13 +302,4 @@ func fillContext(c *llm.Call, o rawjson.Object) {
 	if len(gateway) > 0 {
 		c.Keep("_gateway", string(rawjson.Marshal(gateway)))
 	}
-}
-
-func firstOf(texts ...string) string {
-	for _, text := range texts {
-		if text != "" {
-			return text
-		}
-	}
-	return ""
 }

@@ -1,6 +1,7 @@
 package llm
 
 import (
+	"cmp"
 	"slices"
 	"strings"
 
@@ -18,14 +19,14 @@ func (c *Call) person(id string) {
 // the fields of a log line, or from metadata that a client or gateway attached.
 // What is known already stays, so the nearest object goes first.
 func (c *Call) Annotate(o rawjson.Object) {
-	fill := func(field *string, keys ...string) { *field = firstOf(*field, o.ID(keys...)) }
+	fill := func(field *string, keys ...string) { *field = cmp.Or(*field, o.ID(keys...)) }
 	fill(&c.ConversationID, "conversation_id", "session_id", "thread_id", "chat_id", "litellm_session_id", "trace_id")
 	fill(&c.TaskID, "task_id", "instance_id", "task")
 	fill(&c.Agent, "agent", "agent_name", "agent_id")
 	fill(&c.Experiment, "experiment", "experiment_id", "experiment_name", "ab_test", "ab_experiment")
 	fill(&c.Arm, "arm", "ab_arm", "experiment_arm", "variant", "ab_variant")
 	if purpose := o.String("purpose"); slices.Contains([]string{"eval", "suite", "judge", "compaction"}, purpose) {
-		c.Purpose = firstOf(c.Purpose, purpose)
+		c.Purpose = cmp.Or(c.Purpose, purpose)
 	}
 	for _, key := range []string{"user", "user_id", "end_user", "end_user_id"} {
 		c.person(o.ID(key))

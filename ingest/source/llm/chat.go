@@ -1,6 +1,7 @@
 package llm
 
 import (
+	"cmp"
 	"encoding/json"
 
 	"github.com/weir-lake/weir/ingest/source/llm/rawjson"
@@ -11,7 +12,7 @@ const chatRequestKnown = " messages model tools functions tool_choice function_c
 const chatReplyKnown = " id object created model choices usage error "
 
 func (c *Call) readChatRequest(request rawjson.Object) {
-	c.Model = firstOf(request.String("model"), c.Model)
+	c.Model = cmp.Or(request.String("model"), c.Model)
 	for _, message := range request.Objects("messages") {
 		c.Messages = append(c.Messages, ReadMessage(message))
 	}
@@ -22,7 +23,7 @@ func (c *Call) readChatRequest(request rawjson.Object) {
 	c.ToolChoice = request.Raw("tool_choice", "function_call")
 	c.ResponseFormat = request.Raw("response_format")
 	c.ParallelToolCalls = request.Bool("parallel_tool_calls")
-	c.IsStream = firstBool(c.IsStream, request.Bool("stream"))
+	c.IsStream = cmp.Or(c.IsStream, request.Bool("stream"))
 	c.person(request.ID("user"))
 	c.Params = rest(request, chatRequestKnown, server)
 	c.Annotate(request.Object("metadata"))
@@ -45,7 +46,7 @@ func (c *Call) readTools(tools []rawjson.Object) (server map[string]any) {
 			continue
 		}
 		c.Tools = append(c.Tools, lake.Tool{
-			Name:        firstOf(o.String("name"), kind),
+			Name:        cmp.Or(o.String("name"), kind),
 			Description: o.String("description"),
 			Parameters:  o.Raw("parameters", "input_schema", "parametersJsonSchema"),
 		})
@@ -162,10 +163,10 @@ func ReadUsage(o rawjson.Object) lake.Usage {
 	in, out := o.Object("prompt_tokens_details", "input_tokens_details"), o.Object("completion_tokens_details", "output_tokens_details")
 	return lake.Usage{
 		InputTokens:      o.Int("prompt_tokens", "input_tokens"),
-		CachedTokens:     firstInt(in.Int("cached_tokens"), o.Int("cache_read_input_tokens", "prompt_cache_hit_tokens")),
-		CacheWriteTokens: firstInt(in.Int("cache_write_tokens", "cache_creation_tokens"), o.Int("cache_creation_input_tokens")),
+		CachedTokens:     cmp.Or(in.Int("cached_tokens"), o.Int("cache_read_input_tokens", "prompt_cache_hit_tokens")),
+		CacheWriteTokens: cmp.Or(in.Int("cache_write_tokens", "cache_creation_tokens"), o.Int("cache_creation_input_tokens")),
 		OutputTokens:     o.Int("completion_tokens", "output_tokens"),
-		ReasoningTokens:  firstInt(out.Int("reasoning_tokens"), o.Int("reasoning_tokens")),
+		ReasoningTokens:  cmp.Or(out.Int("reasoning_tokens"), o.Int("reasoning_tokens")),
 		TotalTokens:      o.Int("total_tokens"),
 		CostUSD:          o.Float("cost"),
 		Raw:              rawjson.Compact(rawjson.Marshal(o)),
@@ -202,14 +203,14 @@ func joinChat(events []rawjson.Object) reply {
 				c.finish, finished = finish, true
 			}
 			delta := o.Object("delta", "message")
-			c.content += firstOf(delta.String("content"), o.String("text"))
+			c.content += cmp.Or(delta.String("content"), o.String("text"))
 			c.refusal += delta.String("refusal")
 			c.reasoning += delta.String("reasoning_content", "reasoning")
 			c.annotations = append(c.annotations, delta.List("annotations")...)
 			for _, call := range delta.Objects("tool_calls") {
 				t := c.tools.at(call.Int("index"))
-				t.id = firstOf(t.id, call.String("id"))
-				t.kind = firstOf(t.kind, call.String("type"))
+				t.id = cmp.Or(t.id, call.String("id"))
+				t.kind = cmp.Or(t.kind, call.String("type"))
 				inner := call.Object("function", "custom")
 				t.name += inner.String("name")
 				if text, ok := rawjson.Text(firstRaw(inner, "arguments", "input")); ok {
@@ -254,24 +255,6 @@ func firstRaw(o rawjson.Object, keys ...string) json.RawMessage {
 	for _, key := range keys {
 		if o.Has(key) {
 			return o[key]
-		}
-	}
-	return nil
-}
-
-func firstInt(numbers ...*int64) *int64 {
-	for _, n := range numbers {
-		if n != nil {
-			return n
-		}
-	}
-	return nil
-}
-
-func firstBool(values ...*bool) *bool {
-	for _, v := range values {
-		if v != nil {
-			return v
 		}
 	}
 	return nil

@@ -1,6 +1,7 @@
 package llm
 
 import (
+	"cmp"
 	"encoding/json"
 	"regexp"
 	"strconv"
@@ -199,16 +200,7 @@ func errorText(reply rawjson.Object) string {
 			return text + kind
 		}
 	}
-	return firstOf(reply.ID("error"), reply.Raw("error"))
-}
-
-func firstOf(texts ...string) string {
-	for _, text := range texts {
-		if text != "" {
-			return text
-		}
-	}
-	return ""
+	return cmp.Or(reply.ID("error"), reply.Raw("error"))
 }
 
 func itoa(n int64) string { return strconv.FormatInt(n, 10) }

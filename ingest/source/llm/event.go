@@ -1,6 +1,7 @@
 package llm
 
 import (
+	"cmp"
 	"time"
 
 	"github.com/weir-lake/weir/ingest/source/llm/rawjson"
@@ -11,10 +12,6 @@ import (
 // unique. Small servers number their replies or send a constant.
 const nativeIDLength = 16
 
-// Unknown is the time of an event whose log names none. Reading the clock
-// would give the same file other events each time.
-var Unknown = time.Unix(0, 0).UTC()
-
 // Event makes the event of a call. Its subject is the conversation, else the
 // reply, else the request. The source is a URI such as
 // openai://api.openai.com/chat.completions unless given.
@@ -24,7 +21,7 @@ func (c *Call) Event(source string) lake.Event {
 		at = c.CreatedAt
 	}
 	if at.IsZero() {
-		at = Unknown
+		at = time.Unix(0, 0) // the clock would give the same file another event each time
 	}
 	id := c.eventID()
 	if source == "" {
@@ -34,7 +31,7 @@ func (c *Call) Event(source string) lake.Event {
 		ID:      id,
 		Source:  source,
 		Type:    "weir.gateway.call.v1",
-		Subject: firstOf(c.ConversationID, c.ResponseID, c.RequestID, id),
+		Subject: cmp.Or(c.ConversationID, c.ResponseID, c.RequestID, id),
 		Time:    at,
 		Data:    &c.GatewayCall,
 	}
@@ -140,7 +137,7 @@ func polled(first, later Call) Call {
 	c := first
 	c.Output, c.FinishReason = later.Output, later.FinishReason
 	c.Status, c.Error, c.HTTPStatus = later.Status, later.Error, later.HTTPStatus
-	c.ResponseModel = firstOf(later.ResponseModel, first.ResponseModel)
+	c.ResponseModel = cmp.Or(later.ResponseModel, first.ResponseModel)
 	c.Usage = later.Usage
 	c.Pending = later.Pending
 	return c

@@ -1,6 +1,7 @@
 package llm
 
 import (
+	"cmp"
 	"errors"
 	"net/url"
 	"regexp"
@@ -72,7 +73,7 @@ func Parse(x Exchange) ([]Call, error) {
 		api = byURL
 	case api == "" && x.URL != "" && request == nil:
 		return nil, ErrNotACall
-	case api == "":
+	case api == "" && (x.URL == "" || request.Has("model")): // many a service takes an input
 		api = apiOfRequest(request)
 	}
 	if api == "" {
@@ -144,7 +145,7 @@ func (c *Call) settle(r reply, status int64, replied bool) {
 		c.Output = nil
 	}
 	for i := range c.Output {
-		c.Output[i].Model = firstOf(c.ResponseModel, c.Model)
+		c.Output[i].Model = cmp.Or(c.ResponseModel, c.Model)
 		c.Output[i].EventID = c.ResponseID
 	}
 }

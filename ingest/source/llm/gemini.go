@@ -1,6 +1,7 @@
 package llm
 
 import (
+	"cmp"
 	"encoding/json"
 	"strings"
 
@@ -14,12 +15,12 @@ const (
 )
 
 func (c *Call) readGeminiRequest(request rawjson.Object) {
-	c.Model = firstOf(c.Model, strings.TrimPrefix(request.String("model"), "models/"))
+	c.Model = cmp.Or(c.Model, strings.TrimPrefix(request.String("model"), "models/"))
 	if system := request.Object("systemInstruction", "system_instruction"); system != nil {
 		c.Messages = append(c.Messages, readContent("system", system)...)
 	}
 	for _, content := range request.Objects("contents") {
-		c.Messages = append(c.Messages, readContent(firstOf(role(content.String("role")), "user"), content)...)
+		c.Messages = append(c.Messages, readContent(cmp.Or(role(content.String("role")), "user"), content)...)
 	}
 	groups := request.Objects("tools")
 	if group := request.Object("tools"); group != nil {
@@ -64,7 +65,7 @@ func readContent(speaker string, o rawjson.Object) []lake.Message {
 		case thought != nil && *thought:
 			d.think(part.String("text"))
 		case call != nil:
-			d.call(lake.ToolCall{ID: call.String("id"), Name: call.String("name"), Arguments: firstOf(call.Raw("args"), "{}")})
+			d.call(lake.ToolCall{ID: call.String("id"), Name: call.String("name"), Arguments: cmp.Or(call.Raw("args"), "{}")})
 		case answer != nil:
 			if !d.empty() {
 				messages = append(messages, d.message())
@@ -106,7 +107,7 @@ func (c *Call) readGeminiReply(body rawjson.Object) []Call {
 	c.Usage = readGeminiUsage(body.Object("usageMetadata"))
 	c.Error = errorText(body)
 	if block := body.Object("promptFeedback").String("blockReason"); block != "" {
-		c.Error, c.FinishReason = firstOf(c.Error, "prompt blocked: "+block), block
+		c.Error, c.FinishReason = cmp.Or(c.Error, "prompt blocked: "+block), block
 	}
 	c.keepReply(body, geminiReplyKnown)
 	candidates := body.Objects("candidates")

@@ -92,6 +92,7 @@ func TestParseRefuses(t *testing.T) {
 		"an uploaded file":       {Exchange{URL: "https://api.openai.com/v1/files", Reply: []byte(`{"object":"file"}`)}, ErrNotACall},
 		"embeddings":             {Exchange{URL: "https://api.openai.com/v1/embeddings", Request: []byte(`{"input":"x","model":"e"}`)}, ErrNotACall},
 		"a web page":             {Exchange{Method: "GET", URL: "https://example.com/", Reply: []byte(`<html>`)}, ErrNotACall},
+		"a search service":       {Exchange{URL: "https://example.com/search", Request: []byte(`{"input":"berths"}`), Reply: []byte(`{"hits":[]}`)}, ErrUnknownShape},
 		"nothing":                {Exchange{}, ErrUnknownShape},
 		"other JSON":             {Exchange{Request: []byte(`{"a":1}`), Reply: []byte(`{"b":2}`)}, ErrUnknownShape},
 	} {

@@ -2,6 +2,7 @@ package llm
 
 import (
 	"bytes"
+	"cmp"
 	"context"
 	"encoding/json"
 	"errors"
@@ -73,8 +74,8 @@ func exchangeOf(o rawjson.Object) (x Exchange, flat, batch bool) {
 	request := firstRaw(o, "request", "request_body", "body", "input_body")
 	response := firstRaw(o, "response", "response_body", "output_body", "completion")
 	if inner := rawjson.Parse(request); inner != nil && inner.Has("body") { // a request with its address
-		x.URL = firstOf(x.URL, inner.String("url", "uri"))
-		x.Method = firstOf(x.Method, strings.ToUpper(inner.String("method")))
+		x.URL = cmp.Or(x.URL, inner.String("url", "uri"))
+		x.Method = cmp.Or(x.Method, strings.ToUpper(inner.String("method")))
 		request = inner["body"]
 	}
 	if inner := rawjson.Parse(response); inner != nil && inner.Has("body") { // … and a line of a batch's output
@@ -158,7 +159,7 @@ func (c *Call) readOutcome(o rawjson.Object, failure string) {
 		return
 	}
 	c.Status, c.Output, c.Pending = "failure", nil, false
-	c.Error = firstOf(c.Error, failure, "the log says so")
+	c.Error = cmp.Or(c.Error, failure, "the log says so")
 	if c.Error == missing && failure != "" {
 		c.Error = failure
 	}

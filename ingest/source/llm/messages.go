@@ -1,6 +1,7 @@
 package llm
 
 import (
+	"cmp"
 	"encoding/json"
 	"strings"
 
@@ -14,7 +15,7 @@ const (
 )
 
 func (c *Call) readMessagesRequest(request rawjson.Object) {
-	c.Model = firstOf(request.String("model"), c.Model)
+	c.Model = cmp.Or(request.String("model"), c.Model)
 	system := draft{Message: lake.Message{Role: "system"}}
 	system.blocks(request["system"])
 	if !system.empty() {
@@ -25,12 +26,12 @@ func (c *Call) readMessagesRequest(request rawjson.Object) {
 	}
 	server := c.readTools(request.Objects("tools"))
 	c.ToolChoice = request.Raw("tool_choice")
-	c.ResponseFormat = firstOf(request.Raw("output_format"), request.Object("output_config").Raw("format"))
+	c.ResponseFormat = cmp.Or(request.Raw("output_format"), request.Object("output_config").Raw("format"))
 	if choice := request.Object("tool_choice"); choice.Bool("disable_parallel_tool_use") != nil {
 		parallel := !*choice.Bool("disable_parallel_tool_use")
 		c.ParallelToolCalls = &parallel
 	}
-	c.IsStream = firstBool(c.IsStream, request.Bool("stream"))
+	c.IsStream = cmp.Or(c.IsStream, request.Bool("stream"))
 	c.Params = rest(request, messagesRequestKnown, server)
 	metadata := request.Object("metadata")
 	c.person(metadata.ID("user_id"))

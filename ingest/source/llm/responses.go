@@ -1,6 +1,7 @@
 package llm
 
 import (
+	"cmp"
 	"encoding/json"
 	"strings"
 
@@ -21,7 +22,7 @@ func (c *Call) readResponsesRequest(request, reply rawjson.Object) {
 	if request == nil {
 		known = reply
 	}
-	c.Model = firstOf(known.String("model"), c.Model)
+	c.Model = cmp.Or(known.String("model"), c.Model)
 	switch {
 	case known.String("instructions") != "":
 		c.Messages = []lake.Message{{Role: "system", Content: known.String("instructions")}}
@@ -37,11 +38,11 @@ func (c *Call) readResponsesRequest(request, reply rawjson.Object) {
 	c.ToolChoice = known.Raw("tool_choice")
 	c.ResponseFormat = known.Object("text").Raw("format")
 	c.ParallelToolCalls = known.Bool("parallel_tool_calls")
-	c.PreviousResponseID = firstOf(known.String("previous_response_id"), reply.String("previous_response_id"))
+	c.PreviousResponseID = cmp.Or(known.String("previous_response_id"), reply.String("previous_response_id"))
 	for _, o := range []rawjson.Object{known, reply} {
-		c.ConversationID = firstOf(c.ConversationID, o.String("conversation"), o.Object("conversation").String("id"))
+		c.ConversationID = cmp.Or(c.ConversationID, o.String("conversation"), o.Object("conversation").String("id"))
 	}
-	c.IsStream = firstBool(c.IsStream, request.Bool("stream"))
+	c.IsStream = cmp.Or(c.IsStream, request.Bool("stream"))
 	c.person(known.ID("user"))
 	c.person(known.ID("safety_identifier"))
 	c.Params = rest(request, responsesRequestKnown, server)
@@ -124,7 +125,7 @@ func ReadItems(items []json.RawMessage) []lake.Message {
 				}
 			}
 		case clientCall:
-			call := lake.ToolCall{ID: o.String("call_id", "id"), Name: firstOf(o.String("name"), name)}
+			call := lake.ToolCall{ID: o.String("call_id", "id"), Name: cmp.Or(o.String("name"), name)}
 			if kind == "custom_tool_call" {
 				call.Arguments = freeText(o.String("input"))
 			} else {
@@ -156,7 +157,7 @@ func (c *Call) readResponsesReply(body rawjson.Object, compact bool) []Call {
 	c.CreatedAt = body.Time("created_at")
 	c.Usage = ReadUsage(body.Object("usage"))
 	c.Error = errorText(body)
-	c.FinishReason = firstOf(body.Object("incomplete_details").String("reason"), body.String("status"))
+	c.FinishReason = cmp.Or(body.Object("incomplete_details").String("reason"), body.String("status"))
 	if background := body.Bool("background"); background != nil {
 		c.Background = *background
 	}
@@ -171,11 +172,11 @@ func (c *Call) readResponsesReply(body rawjson.Object, compact bool) []Call {
 	case "queued", "in_progress":
 		c.FinishReason = ""
 		if c.Pending = c.Background && c.Error == ""; !c.Pending {
-			c.Error = firstOf(c.Error, truncated)
+			c.Error = cmp.Or(c.Error, truncated)
 		}
 	case "failed", "cancelled":
 		c.Status = "failure"
-		c.Error = firstOf(c.Error, body.String("status"))
+		c.Error = cmp.Or(c.Error, body.String("status"))
 	}
 	if compact || body.String("object") == "response.compaction" {
 		c.Purpose = "compaction"
