@@ -36,21 +36,22 @@ with charged as (
         coalesce(call_costs.task_id, call_costs.conversation_id, call_costs.subject_id) as task,
 
     from analysis.call_costs as call_costs
+    -- One equality: with a second condition on one side alone DuckDB compares every pair of rows.
     left join (
         select distinct response_id from analysis.call_costs where family = 'gateway' and response_id is not null
-    ) as gateway_replies on call_costs.response_id = gateway_replies.response_id and call_costs.family = 'chat'
+    ) as gateway_replies on case when call_costs.family = 'chat' then call_costs.response_id end = gateway_replies.response_id
 
     where gateway_replies.response_id is null and coalesce(call_costs.purpose, '') not in ('eval', 'suite', 'judge')
 ),
 
 units as (
-    select call_id, 'conversation' as unit_kind, conversation_id as unit_id from charged
+    select call_id, experiment, 'conversation' as unit_kind, conversation_id as unit_id from charged
     union
-    select call_id, 'conversation' as unit_kind, subject_id as unit_id from charged
+    select call_id, experiment, 'conversation' as unit_kind, subject_id as unit_id from charged
     union
-    select call_id, 'task' as unit_kind, task_id as unit_id from charged
+    select call_id, experiment, 'task' as unit_kind, task_id as unit_id from charged
     union
-    select call_id, 'person' as unit_kind, unnest(person_ids) as unit_id from charged
+    select call_id, experiment, 'person' as unit_kind, unnest(person_ids) as unit_id from charged
 ),
 
 assigned as (
@@ -61,11 +62,10 @@ assigned as (
 
     from units
     inner join curated.assignments as assignments on units.unit_kind = assignments.unit_kind and units.unit_id = assignments.unit_id
-    inner join charged on units.call_id = charged.call_id
 
     where
         assignments.experiment is not null and assignments.arm is not null
-        and assignments.experiment = coalesce(charged.experiment, assignments.experiment)
+        and (units.experiment is null or units.experiment = assignments.experiment)
 
     -- A unit is assigned once; the first assignment stays, whatever came later.
     qualify row_number() over (
