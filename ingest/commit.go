@@ -23,7 +23,7 @@ func (t *topicSink) flush(ctx context.Context) error {
 		batches[i] = tableBatch{payload: payload, txns: t.txns(payload)}
 	}
 	if err := t.writeFiles(ctx, batches); err != nil {
-		t.discard(context.WithoutCancel(ctx), batches)
+		t.discard(ctx, batches)
 		return err
 	}
 	t.opts.Fault("sink.after-parquet")
@@ -33,7 +33,7 @@ func (t *topicSink) flush(ctx context.Context) error {
 		}
 		if err := t.commit(ctx, batch); err != nil {
 			if errors.Is(err, lake.ErrStale) || errors.Is(err, lake.ErrConflict) || errors.Is(err, lake.ErrSchema) {
-				t.discard(context.WithoutCancel(ctx), batches[i:])
+				t.discard(ctx, batches[i:])
 			}
 			return fmt.Errorf("sink: %s: %w", t.topic, err)
 		}
@@ -157,8 +157,8 @@ func (t *topicSink) writeFiles(ctx context.Context, batches []tableBatch) error 
 	for i, p := range t.parts {
 		group.Go(func() {
 			for _, b := range p.buffers {
-				if err := b.finish(ctx); err != nil {
-					errs[i] = errors.Join(errs[i], err)
+				if errs[i] == nil {
+					errs[i] = b.finish(ctx)
 				}
 			}
 		})
@@ -172,7 +172,7 @@ func (t *topicSink) writeFiles(ctx context.Context, batches []tableBatch) error 
 			}
 		}
 	}
-	err := errors.Join(errs...)
+	err := first(errs)
 	for i := range batches {
 		if err == nil {
 			err = t.writeShared(ctx, &batches[i])

@@ -7,6 +7,7 @@ import (
 	"io/fs"
 	"log/slog"
 	"strings"
+	"time"
 
 	"github.com/segmentio/kafka-go"
 
@@ -19,12 +20,16 @@ type ConnOptions struct {
 	Brokers    []string     // bootstrap addresses, host:port; none: the embedded broker
 	Partitions int          // of topics that do not exist yet; 0: broker.DefaultPartitions
 	Logger     *slog.Logger // warnings of the embedded broker; nil: none
+	// Clock gives the time that records are stamped with, which is when they
+	// were appended and not when their events happened. Nil: time.Now.
+	Clock func() time.Time
 }
 
 // Conn is a connection to the cluster that a lake's events go through. It is
 // safe for concurrent use.
 type Conn struct {
 	clusterID string
+	clock     func() time.Time
 	client    *kafka.Client
 	transport *kafka.Transport
 	own       *broker.Broker  // runs in this process
@@ -36,7 +41,10 @@ type Conn struct {
 // embedded broker in this process. It creates the topics that are missing.
 // The error wraps broker.ErrInUse if another command has the embedded broker.
 func Connect(ctx context.Context, lk *lake.Lake, opts ConnOptions) (_ *Conn, err error) {
-	c := &Conn{}
+	c := &Conn{clock: opts.Clock}
+	if c.clock == nil {
+		c.clock = time.Now
+	}
 	defer func() {
 		if err != nil {
 			c.Close()

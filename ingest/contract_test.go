@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"math/rand/v2"
 	"os"
+	"path/filepath"
 	"strings"
 	"testing"
 	"time"
@@ -36,7 +37,7 @@ func contract(t *testing.T, brokers string) {
 		"bad_records_become_dead_letters":      becomeDeadLetters,
 		"the_largest_event_and_a_larger_one":   largest,
 		"many_small_commits":                   smallCommits,
-		"aborted_transactions_are_left_out":    abortedTransactions_,
+		"aborted_transactions_are_left_out":    leavesOutAborted,
 		"two_sinks_on_the_same_partitions":     twoSinks,
 		"a_running_sink_commits_when_it_stops": stops,
 	} {
@@ -164,7 +165,7 @@ func smallCommits(t *testing.T, lk *lake.Lake, conn *Conn) {
 	}
 }
 
-func abortedTransactions_(t *testing.T, lk *lake.Lake, conn *Conn) {
+func leavesOutAborted(t *testing.T, lk *lake.Lake, conn *Conn) {
 	c := kafkaClient(t, address(conn), kgo.TransactionalID(tag(t)))
 	for round, end := range []kgo.TransactionEndTry{kgo.TryCommit, kgo.TryAbort, kgo.TryAbort, kgo.TryCommit, kgo.TryAbort} {
 		if err := c.BeginTransaction(); err != nil {
@@ -199,6 +200,14 @@ func twoSinks(t *testing.T, lk *lake.Lake, conn *Conn) {
 	for range 2 {
 		if err := <-errs; err != nil {
 			t.Error(err)
+		}
+	}
+	// Who lost a race leaves no file behind.
+	for _, payload := range lake.Payloads() {
+		dir, live := files(t, lk, payload.Table)
+		stored, err := filepath.Glob(filepath.Join(dir, "*.parquet"))
+		if err != nil || len(stored) != len(live) {
+			t.Errorf("%s: %d files for %d in the log, %v", payload.Table, len(stored), len(live), err)
 		}
 	}
 }

@@ -52,6 +52,8 @@ func (c *Conn) fetch(ctx context.Context, topic string, from map[int]int64, wait
 		return nil, err
 	}
 	requests := map[int]*fetchapi.Request{}
+	// In random order, which is wanted: where not all fits, a broker serves
+	// those that come first.
 	for partition, offset := range from {
 		leader, ok := leaders[partition]
 		if !ok {
@@ -101,7 +103,18 @@ func (c *Conn) fetch(ctx context.Context, topic string, from map[int]int64, wait
 		})
 	}
 	group.Wait()
-	return chunks, errors.Join(failed...)
+	return chunks, first(failed)
+}
+
+// first is the first error there is. One is told of many that have one cause:
+// a message is a line.
+func first(errs []error) error {
+	for _, err := range errs {
+		if err != nil {
+			return err
+		}
+	}
+	return nil
 }
 
 // leaders maps a topic's partitions to the ids of their brokers.
@@ -242,28 +255,30 @@ var (
 
 // outOfRange says why an offset is not in a partition.
 func (c *Conn) outOfRange(ctx context.Context, topic string, partition int, offset int64) error {
-	first, last, err := c.bounds(ctx, topic, partition)
-	switch {
-	case err != nil:
+	bounds, err := c.allBounds(ctx, topic, []int{partition})
+	if err != nil {
 		return err
+	}
+	if err := outside(offset, bounds[partition][0], bounds[partition][1]); err != nil {
+		return err
+	}
+	return errUnavailable // it moved meanwhile; ask again
+}
+
+// outside is the error of an offset that is not between a partition's first
+// offset and the one after its last.
+func outside(offset, first, last int64) error {
+	switch {
 	case offset < first:
 		return fmt.Errorf("%w: %d to %d, deleted by the topic's retention", errGone, offset, first-1)
 	case offset > last:
 		return fmt.Errorf("%w: it ends at %d, before the lake's offset", errReset, last)
 	}
-	return kafka.OffsetOutOfRange // moved meanwhile; ask again
+	return nil
 }
 
-// bounds are a partition's first offset and the one after its last record.
-func (c *Conn) bounds(ctx context.Context, topic string, partition int) (first, last int64, err error) {
-	all, err := c.allBounds(ctx, topic, []int{partition})
-	if err != nil {
-		return 0, 0, err
-	}
-	return all[partition][0], all[partition][1], nil
-}
-
-// allBounds are the bounds of several partitions of a topic.
+// allBounds asks for the first offset of each partition and the one after its
+// last committed record.
 func (c *Conn) allBounds(ctx context.Context, topic string, partitions []int) (map[int][2]int64, error) {
 	var ask []kafka.OffsetRequest
 	for _, p := range partitions {
@@ -277,6 +292,9 @@ func (c *Conn) allBounds(ctx context.Context, topic string, partitions []int) (m
 	}
 	bounds := map[int][2]int64{}
 	for _, p := range response.Topics[topic] {
+		if errors.Is(p.Error, kafka.Unknown) {
+			p.Error = errUnavailable // kafka-go's word for a broken connection here
+		}
 		if p.Error != nil {
 			return nil, fmt.Errorf("kafka: offsets of %s/%d: %w", topic, p.Partition, p.Error)
 		}
@@ -284,7 +302,7 @@ func (c *Conn) allBounds(ctx context.Context, topic string, partitions []int) (m
 	}
 	for _, p := range partitions {
 		if _, ok := bounds[p]; !ok {
-			return nil, fmt.Errorf("kafka: offsets of %s/%d: no answer", topic, p)
+			return nil, fmt.Errorf("kafka: offsets of %s/%d: %w", topic, p, errUnavailable)
 		}
 	}
 	return bounds, nil

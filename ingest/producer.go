@@ -46,7 +46,6 @@ const (
 type Producer struct {
 	conn       *Conn
 	partitions map[string][]int // by topic
-	now        func() time.Time
 
 	mu      sync.Mutex
 	changed *sync.Cond // queued sank, or err was set
@@ -89,7 +88,7 @@ func NewProducer(ctx context.Context, conn *Conn) (*Producer, error) {
 	if err != nil {
 		return nil, err
 	}
-	p := &Producer{conn: conn, partitions: map[string][]int{}, now: time.Now, queues: map[topicPartition]*queue{}}
+	p := &Producer{conn: conn, partitions: map[string][]int{}, queues: map[topicPartition]*queue{}}
 	p.changed = sync.NewCond(&p.mu)
 	for _, topic := range topics {
 		if counts[topic] == 0 {
@@ -262,7 +261,7 @@ func (p *Producer) send(at topicPartition, q *queue) {
 func (p *Producer) produce(at topicPartition, b batch) (int64, error) {
 	// Append time, not event time: a log of last year would be past a
 	// retention at once.
-	now := p.now()
+	now := p.conn.clock()
 	pause := sendPause
 	for attempt := 1; ; attempt++ {
 		records := make([]kafka.Record, len(b.values))
@@ -293,6 +292,9 @@ func (p *Producer) produce(at topicPartition, b batch) (int64, error) {
 	}
 }
 
+// errUnavailable: the cluster gave no answer that says anything.
+var errUnavailable = errors.New("no answer from the broker")
+
 // retriable tells whether an error may pass: the cluster says so, or the
 // connection failed.
 func retriable(err error) bool {
@@ -300,7 +302,9 @@ func retriable(err error) bool {
 	if errors.As(err, &code) {
 		return code.Temporary()
 	}
-	var network net.Error
-	return errors.As(err, &network) || errors.Is(err, io.EOF) || errors.Is(err, io.ErrUnexpectedEOF) ||
+	// Not net.Error: the errors of files are that too.
+	var network *net.OpError
+	return errors.As(err, &network) || errors.Is(err, errUnavailable) ||
+		errors.Is(err, io.EOF) || errors.Is(err, io.ErrUnexpectedEOF) ||
 		errors.Is(err, net.ErrClosed) || errors.Is(err, context.DeadlineExceeded)
 }

@@ -26,9 +26,9 @@ type SinkOptions struct {
 	// Once drains the topics to the ends that they had at the start, then
 	// returns.
 	Once bool
-	// A topic is committed when this many rows or bytes of records wait, or
-	// this long after its last commit. Zero values are the defaults. MaxBytes
-	// holds for all topics together.
+	// A topic is committed when this many records or bytes of them wait, and
+	// without Once this long after its last commit. MaxBytes holds for all
+	// topics together. Zero values are the defaults.
 	MaxRows    int
 	MaxBytes   int64
 	FlushEvery time.Duration
@@ -119,7 +119,7 @@ type sink struct {
 func (s *sink) run(ctx context.Context) error {
 	var topics []*topicSink
 	for _, name := range lake.Topics() {
-		t, err := s.newTopic(ctx, name)
+		t, err := s.newTopic(name)
 		if err != nil {
 			return err
 		}
@@ -130,19 +130,25 @@ func (s *sink) run(ctx context.Context) error {
 	}
 
 	// The first error stops the others, which commit what they have.
-	ctx, stop := context.WithCancelCause(ctx)
-	defer stop(nil)
+	ctx, stop := context.WithCancel(ctx)
+	defer stop()
 	var group sync.WaitGroup
-	errs := make([]error, len(topics))
-	for i, t := range topics {
+	failed := make(chan error, len(topics))
+	for _, t := range topics {
 		group.Go(func() {
-			if errs[i] = t.run(ctx); errs[i] != nil {
-				stop(errs[i])
+			if err := t.run(ctx); err != nil {
+				failed <- err
+				stop()
 			}
 		})
 	}
 	group.Wait()
-	return errors.Join(errs...)
+	select {
+	case err := <-failed:
+		return err
+	default:
+		return nil
+	}
 }
 
 // drain takes the topics one after the other, which bounds the data files that
@@ -171,9 +177,15 @@ func (s *sink) progress(n int64) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	s.read += n
-	if s.opts.Progress != nil {
-		s.opts.Progress(s.read, s.total)
+	if s.opts.Progress == nil {
+		return
 	}
+	if s.opts.Once {
+		// What came after the start may have been read along.
+		s.opts.Progress(min(s.read, s.total), s.total)
+		return
+	}
+	s.opts.Progress(s.read, 0)
 }
 
 func (s *sink) committed(one SinkReport) {

@@ -12,8 +12,10 @@ import (
 	"testing"
 	"time"
 
+	"github.com/twmb/franz-go/pkg/kgo"
 	"github.com/twmb/franz-go/pkg/kmsg"
 
+	"github.com/weir-lake/weir/ingest/broker"
 	"github.com/weir-lake/weir/lake"
 )
 
@@ -153,6 +155,32 @@ func TestResetTopicStopsTheSink(t *testing.T) {
 	}
 }
 
+// A compacted topic has lost records that nobody has read.
+func TestCompactedTopicStopsTheSink(t *testing.T) {
+	cluster, conn := fakeCluster(t)
+	c := kafkaClient(t, address(conn))
+	alter := kmsg.NewPtrIncrementalAlterConfigsRequest()
+	resource := kmsg.NewIncrementalAlterConfigsRequestResource()
+	config := kmsg.NewIncrementalAlterConfigsRequestResourceConfig()
+	config.Name, config.Value = "cleanup.policy", kmsg.StringPtr("compact")
+	resource.ResourceType, resource.ResourceName, resource.Configs = kmsg.ConfigResourceTypeTopic, "weir.chat", append(resource.Configs, config)
+	alter.Resources = append(alter.Resources, resource)
+	if _, err := alter.RequestWith(t.Context(), c); err != nil {
+		t.Fatal(err)
+	}
+	for i, key := range []string{"kept", "twice", "twice", "last"} { // a batch each
+		record := &kgo.Record{Topic: "weir.chat", Partition: 1, Key: []byte(key), Value: []byte(encoded(t, message(key, i)))}
+		if err := c.ProduceSync(t.Context(), record).FirstErr(); err != nil {
+			t.Fatal(err)
+		}
+	}
+	cluster.Compact()
+	_, err := Sink(t.Context(), newLake(t), conn, SinkOptions{Once: true})
+	if !errors.Is(err, errGone) || !strings.Contains(err.Error(), "1 to 1") || !strings.Contains(err.Error(), "compacted") {
+		t.Errorf("sink: %v", err)
+	}
+}
+
 // Partitions that the lake has not seen are read from where their logs start.
 func TestFirstReadOfATrimmedTopic(t *testing.T) {
 	lk := newLake(t)
@@ -183,9 +211,8 @@ func TestEmbeddedBrokerIsTrimmed(t *testing.T) {
 	}
 }
 
-// A running sink goes on over a restart of the broker, and reads on from the
-// same cluster's offsets.
-func TestBrokerRestart(t *testing.T) {
+// Another process goes on with the same cluster's offsets.
+func TestReopenedBroker(t *testing.T) {
 	lk := newLake(t)
 	first := keep(connect(t, lk))
 	send(t, first, fleet(t.Name(), 100)...)
@@ -200,6 +227,68 @@ func TestBrokerRestart(t *testing.T) {
 	send(t, second, fleet(t.Name(), 50)...)
 	drain(t, lk, second, SinkOptions{})
 	same(t, inTopics(t, address(second)), inLake(t, lk))
+}
+
+// A running sink and a producer go on when the broker was away for a while.
+func TestBrokerComesBack(t *testing.T) {
+	lk := newLake(t)
+	open := func(listen string) *broker.Broker {
+		b, err := broker.Open(t.Context(), lk, broker.Options{Listen: listen})
+		if err != nil {
+			t.Fatal(err)
+		}
+		t.Cleanup(func() { b.Close() })
+		return b
+	}
+	b := open("")
+	conn := keep(connect(t, lk, b.Addr()))
+	ctx, stop := context.WithCancel(t.Context())
+	defer stop()
+	ended := make(chan error, 1)
+	go func() {
+		_, err := Sink(ctx, lk, conn, SinkOptions{FlushEvery: 50 * time.Millisecond})
+		ended <- err
+	}()
+	p := newProducer(t, conn)
+	var positions []lake.Position
+	for round := range 3 {
+		if round > 0 {
+			b.Close()
+			time.Sleep(300 * time.Millisecond)
+		}
+		if err := p.Append(t.Context(), fleet(fmt.Sprint(t.Name(), round), 50)...); err != nil {
+			t.Fatal(err)
+		}
+		if round > 0 {
+			b = open(b.Addr())
+		}
+		var err error
+		if positions, err = p.Flush(t.Context()); err != nil {
+			t.Fatal(err)
+		}
+	}
+	for deadline := time.Now().Add(30 * time.Second); ; time.Sleep(50 * time.Millisecond) {
+		missing, err := Landed(t.Context(), lk, positions)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if len(missing) == 0 {
+			break
+		}
+		if time.Now().After(deadline) {
+			t.Fatalf("not in the lake after half a minute: %v", missing)
+		}
+		select {
+		case err := <-ended:
+			t.Fatalf("the sink ended: %v", err)
+		default:
+		}
+	}
+	stop()
+	if err := <-ended; err != nil {
+		t.Error(err)
+	}
+	same(t, inTopics(t, b.Addr()), inLake(t, lk))
 }
 
 // Secrets are removed from events and from dead letters, also where a broken
@@ -256,6 +345,41 @@ func TestTrickleMakesFewFiles(t *testing.T) {
 	}
 	if len(snapshot.Files) != 1 || len(snapshot.Txns) != 4 {
 		t.Errorf("%d files, %d counters; want 1 and 4", len(snapshot.Files), len(snapshot.Txns))
+	}
+}
+
+// Busy partitions get files of their own while there are some to be had; the
+// others make the topic commit.
+func TestBusyPartitions(t *testing.T) {
+	lk := newLake(t)
+	conn, err := Connect(t.Context(), lk, ConnOptions{Partitions: 7})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer conn.Close()
+	keep(conn)
+	p := newProducer(t, conn)
+	for i := range 7 * ownFileRows * 5 / 4 {
+		if err := p.Append(t.Context(), message(fmt.Sprint(i%97), i)); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if _, err := p.Flush(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	report := drain(t, lk, conn, SinkOptions{})
+	same(t, inTopics(t, address(conn)), inLake(t, lk))
+	own, shared := 0, 0
+	_, live := files(t, lk, "events.chat_messages")
+	for _, file := range live {
+		if strings.Count(file.Path, "p") == 3 { // p0-p6-….parquet
+			shared++
+		} else {
+			own++
+		}
+	}
+	if own < ownFiles || shared == 0 || report.Commits > 10 {
+		t.Errorf("%d files of single partitions, %d shared, %d commits", own, shared, report.Commits)
 	}
 }
 

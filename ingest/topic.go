@@ -27,7 +27,7 @@ type topicSink struct {
 // primary is the payload whose table is committed last.
 func (t *topicSink) primary() *lake.Payload { return t.tables[len(t.tables)-1] }
 
-func (s *sink) newTopic(ctx context.Context, topic string) (*topicSink, error) {
+func (s *sink) newTopic(topic string) (*topicSink, error) {
 	primary, err := primaryOf(topic)
 	if err != nil {
 		return nil, err
@@ -48,15 +48,22 @@ func (s *sink) newTopic(ctx context.Context, topic string) (*topicSink, error) {
 // seek drops what was read and not committed, and goes to the lake's offsets.
 func (t *topicSink) seek(ctx context.Context) error {
 	t.drop()
+	offsets := map[string]map[string]int64{}
+	for _, payload := range t.tables {
+		var err error
+		if offsets[payload.Table], err = tableOffsets(ctx, t.lk, payload.Table); err != nil {
+			return fmt.Errorf("sink: %w", err)
+		}
+	}
+	t.flushed = time.Now()
+	return t.patiently(ctx, func() error { return t.place(ctx, offsets) })
+}
+
+// place puts the partitions at their offsets of the lake, by table and counter.
+func (t *topicSink) place(ctx context.Context, offsets map[string]map[string]int64) error {
 	counts, err := t.conn.partitionCounts(ctx, []string{t.topic})
 	if err != nil {
 		return err
-	}
-	offsets := map[string]map[string]int64{}
-	for _, payload := range t.tables {
-		if offsets[payload.Table], err = tableOffsets(ctx, t.lk, payload.Table); err != nil {
-			return err
-		}
 	}
 	t.parts = nil
 	var fresh []int
@@ -89,13 +96,11 @@ func (t *topicSink) seek(ctx context.Context) error {
 	for _, p := range t.parts {
 		p.ahead = p.next
 	}
-	t.flushed = time.Now()
 	return nil
 }
 
 // markEnds remembers where the partitions end now.
 func (t *topicSink) markEnds(ctx context.Context) error {
-	t.ends = map[int]int64{}
 	if len(t.parts) == 0 {
 		return nil
 	}
@@ -103,19 +108,37 @@ func (t *topicSink) markEnds(ctx context.Context) error {
 	for i := range ids {
 		ids[i] = i
 	}
-	bounds, err := t.conn.allBounds(ctx, t.topic, ids)
+	var bounds map[int][2]int64
+	err := t.patiently(ctx, func() (err error) {
+		bounds, err = t.conn.allBounds(ctx, t.topic, ids)
+		return err
+	})
 	if err != nil {
 		return err
 	}
+	t.ends = map[int]int64{}
 	for _, p := range t.parts {
 		first, last := bounds[p.id][0], bounds[p.id][1]
-		if p.next < first || p.next > last {
-			return t.explain(fmt.Errorf("%s/%d@%d: %w", t.topic, p.id, p.next, t.conn.outOfRange(ctx, t.topic, p.id, p.next)))
+		if err := outside(p.next, first, last); err != nil {
+			return t.explain(fmt.Errorf("%s/%d@%d: %w", t.topic, p.id, p.next, err))
 		}
 		t.ends[p.id] = last
 		t.total += last - p.next
 	}
 	return nil
+}
+
+// patiently tries f again while the connection fails.
+func (t *topicSink) patiently(ctx context.Context, f func() error) error {
+	for failures := 1; ; failures++ {
+		err := f()
+		if err == nil {
+			return nil
+		}
+		if err := t.pause(ctx, failures, err); err != nil {
+			return err
+		}
+	}
 }
 
 // explain adds what an operator can do about records that are not there.
@@ -176,6 +199,8 @@ func (t *topicSink) read(ctx context.Context) error {
 			<-coming
 		}
 	}()
+	// What is being written is not left half done.
+	work := context.WithoutCancel(ctx)
 	for failures := 0; ; {
 		if coming == nil {
 			coming = t.fetchAhead(ahead)
@@ -184,11 +209,11 @@ func (t *topicSink) read(ctx context.Context) error {
 		coming = nil
 		if ctx.Err() != nil {
 			// Told to stop: what was read is committed all the same.
-			return t.flush(context.WithoutCancel(ctx))
+			return t.flush(work)
 		}
 		if got.err != nil {
 			failures++
-			if err := t.pause(ctx, failures, got.err); err != nil {
+			if err := t.pause(ctx, failures, got.err); err != nil && ctx.Err() == nil {
 				return err
 			}
 			continue
@@ -202,12 +227,12 @@ func (t *topicSink) read(ctx context.Context) error {
 		if len(t.wanted()) > 0 {
 			coming = t.fetchAhead(ahead)
 		}
-		if err := t.take(ctx); err != nil {
+		if err := t.take(work); err != nil {
 			return err
 		}
 		done := len(t.wanted()) == 0
 		if done || t.due() {
-			if err := t.flush(ctx); err != nil {
+			if err := t.flush(work); err != nil {
 				return err
 			}
 			if err := t.grown(ctx); err != nil {
@@ -262,7 +287,7 @@ const (
 	longestPause = 10 * time.Second
 )
 
-// pause waits after a failed fetch, or says that there is no point.
+// pause waits after a failure, or says that there is no point.
 func (t *topicSink) pause(ctx context.Context, failures int, cause error) error {
 	if errors.Is(cause, errGone) || errors.Is(cause, errReset) {
 		return t.explain(cause)
@@ -271,12 +296,13 @@ func (t *topicSink) pause(ctx context.Context, failures int, cause error) error 
 		return fmt.Errorf("sink: %w", cause)
 	}
 	pause := min(firstPause<<min(failures-1, 16), longestPause)
-	t.opts.Logger.Warn("fetch failed; trying again", "topic", t.topic, "in", pause, "error", cause)
+	t.opts.Logger.Warn("kafka does not answer; trying again", "topic", t.topic, "in", pause, "error", cause)
 	select {
 	case <-ctx.Done():
+		return ctx.Err()
 	case <-time.After(pause):
+		return nil
 	}
-	return nil
 }
 
 // take decodes what was fetched, the partitions in parallel.
@@ -299,7 +325,7 @@ func (t *topicSink) take(ctx context.Context) error {
 	t.bytes += bytes
 	t.waiting.Add(bytes)
 	t.progress(records)
-	return errors.Join(errs...)
+	return first(errs)
 }
 
 // due tells whether it is time to commit.
@@ -310,7 +336,8 @@ func (t *topicSink) due() bool {
 	if slices.ContainsFunc(t.parts, func(p *partition) bool { return p.full }) {
 		return true
 	}
-	return t.records >= int64(t.opts.MaxRows) || t.bytes >= t.opts.MaxBytes || time.Since(t.flushed) >= t.opts.FlushEvery ||
+	return t.records >= int64(t.opts.MaxRows) || t.bytes >= t.opts.MaxBytes ||
+		!t.opts.Once && time.Since(t.flushed) >= t.opts.FlushEvery ||
 		// Together they are too much: some topic has at least its share.
 		t.waiting.Load() >= t.opts.MaxBytes && t.bytes*int64(len(lake.Topics())) >= t.opts.MaxBytes
 }
