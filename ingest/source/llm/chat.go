@@ -183,7 +183,7 @@ func joinChat(events []rawjson.Object) reply {
 		finish                      string
 		tools                       builder[tool]
 		function                    *tool
-		annotations, details        []json.RawMessage
+		annotations                 []json.RawMessage
 	}
 	var choices builder[choice]
 	body := rawjson.Object{}

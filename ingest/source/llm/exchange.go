@@ -5,6 +5,7 @@ import (
 	"errors"
 	"net/url"
 	"regexp"
+	"slices"
 	"strings"
 	"time"
 
@@ -110,14 +111,28 @@ func Parse(x Exchange) ([]Call, error) {
 		base.readGeminiRequest(request)
 		calls = base.readGeminiReply(reply.body)
 	}
+	number(calls)
 	for i := range calls {
-		calls[i].ChoiceIndex = max(calls[i].ChoiceIndex, int64(i))
 		calls[i].settle(reply, x.Status, len(x.Reply) > 0)
 		if i > 0 { // usage is the call's, not the choice's
 			calls[i].Usage = lake.Usage{}
 		}
 	}
 	return calls, nil
+}
+
+// number puts choices in the order of their index, and numbers them itself
+// where the reply gave two the same.
+func number(calls []Call) {
+	slices.SortStableFunc(calls, func(a, b Call) int { return cmp.Compare(a.ChoiceIndex, b.ChoiceIndex) })
+	for i := 1; i < len(calls); i++ {
+		if calls[i].ChoiceIndex == calls[i-1].ChoiceIndex {
+			for k := range calls {
+				calls[k].ChoiceIndex = int64(k)
+			}
+			return
+		}
+	}
 }
 
 const (
@@ -135,7 +150,7 @@ func (c *Call) settle(r reply, status int64, replied bool) {
 		c.Status, c.Error = "failure", "HTTP status "+itoa(status)
 	case r.truncated && c.FinishReason == "":
 		c.Status, c.Error = "failure", truncated
-	case len(c.Output) > 0 || c.Purpose == "compaction":
+	case len(c.Output) > 0 || c.FinishReason != "" || c.Purpose == "compaction":
 		c.Status = "success"
 	case replied:
 		c.Status, c.Error = "failure", missing

@@ -214,6 +214,35 @@ func TestShortIDs(t *testing.T) {
 	}
 }
 
+// TestChoices: each choice is an event, in order, whatever the reply calls them.
+func TestChoices(t *testing.T) {
+	for choices, want := range map[string]string{
+		`{"index":1,"message":{"content":"b"}},{"index":0,"message":{"content":"a"}}`:               "a0 b1",
+		`{"message":{"content":"a"}},{"message":{"content":"b"}}`:                                   "a0 b1",
+		`{"index":2,"message":{"content":"c"}}`:                                                     "c2",
+		`{"index":0,"message":{"content":"a"}},{"index":0,"message":{"content":"b"}},{"index":"x"}`: "a0 b1 2",
+	} {
+		calls, err := Parse(Exchange{Reply: []byte(`{"id":"chatcmpl-0123456789","usage":{"prompt_tokens":1},"choices":[` + choices + `]}`)})
+		if err != nil {
+			t.Fatal(err)
+		}
+		var got []string
+		for i, c := range calls {
+			text := ""
+			for _, m := range c.Output {
+				text = m.Content
+			}
+			got = append(got, text+itoa(c.ChoiceIndex))
+			if (c.InputTokens != nil) != (i == 0) {
+				t.Errorf("%s: usage on choice %d is %v", choices, i, c.InputTokens)
+			}
+		}
+		if strings.Join(got, " ") != want {
+			t.Errorf("%s: %v, want %s", choices, got, want)
+		}
+	}
+}
+
 func TestCutThinking(t *testing.T) {
 	for text, want := range map[string][2]string{
 		"plain":                             {"", "plain"},

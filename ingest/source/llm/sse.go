@@ -90,11 +90,6 @@ func joinEvents(events []rawjson.Object) reply {
 	return reply{truncated: true}
 }
 
-// bodyOf turns a joined reply back into JSON, so that it is read as any other.
-func bodyOf(value map[string]any) rawjson.Object {
-	return rawjson.Parse(rawjson.Marshal(value))
-}
-
 // builder joins the deltas of a text by index, in the order of their coming.
 type builder[T any] struct {
 	byIndex map[int64]*T
