@@ -37,6 +37,13 @@ func erased(key []byte) derive.Step {
 			{Name: "subject_id", Type: lake.Varchar, Doc: "subject of the event, or of a copy of it"},
 		},
 		Run: func(ctx context.Context, session *duck.Session, into string) error {
+			var erasures int64
+			if err := session.Get(ctx, "select count(*) from events.erasures", &erasures); err != nil {
+				return err
+			}
+			if erasures == 0 { // then nobody is looked for in all the events
+				return session.Exec(ctx, "create table "+into+" (event_id varchar, subject_id varchar)")
+			}
 			return session.Exec(ctx, "create table "+into+" as "+erasedQuery(key, inputs[1:]))
 		},
 	}

@@ -1,7 +1,9 @@
 package derive
 
 import (
+	"context"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"math/rand/v2"
 	"os"
@@ -299,6 +301,17 @@ func parseTables(t *testing.T) []*Table {
 	return sorted
 }
 
+func named(t *testing.T, name string) *Table {
+	t.Helper()
+	for _, table := range parseTables(t) {
+		if table.Name == name {
+			return table
+		}
+	}
+	t.Fatalf("no table %s", name)
+	return nil
+}
+
 func line(id, subject, content string, position int) map[string]any {
 	return map[string]any{"id": id, "subject": subject, "content": content, "position": position, "parser_version": 1, "time": time.Unix(int64(position), 0).UTC()}
 }
@@ -387,5 +400,367 @@ func (w *world) checkFiles(tables []*Table) {
 		if err != nil || len(cut) > 0 {
 			w.t.Errorf("%s: subjects %v lie in several files (%v)", table.Name, cut, err)
 		}
+	}
+}
+
+func (w *world) lines(from, n int) []map[string]any {
+	var rows []map[string]any
+	for i := from; i < from+n; i++ {
+		rows = append(rows, line(fmt.Sprintf("e%05d", i), fmt.Sprintf("s%04d", i/5), fmt.Sprint("word ", i), i))
+	}
+	return rows
+}
+
+func (w *world) report(r Report, table string) TableReport {
+	w.t.Helper()
+	for _, done := range r {
+		if done.Table == table {
+			return done
+		}
+	}
+	w.t.Fatalf("no report of %s", table)
+	return TableReport{}
+}
+
+func TestIncrementTouchesOnlyWhatItMust(t *testing.T) {
+	tables := parseTables(t)
+	w := newWorld(t)
+	opts := Options{FileRows: 100}
+	w.append("events.chat_messages", w.lines(0, 1000)...)
+	first := w.report(w.build(tables, opts), "curated.lines")
+	if first.Mode != Full || first.Rows != 1000 || first.FilesAdded != 10 {
+		t.Errorf("first build: %+v", first)
+	}
+	// Two new subjects, and one line more in an old one.
+	more := append(w.lines(1000, 10), line("late", "s0100", "late", 2000))
+	w.append("events.chat_messages", more...)
+	report := w.build(tables, opts)
+	for table, want := range map[string]TableReport{
+		// The old subject leaves a file of 100, and joins the new ones in a young file.
+		"curated.lines":    {Mode: Incremental, Rows: 1011, Touched: 3, Changed: 3, FilesAdded: 2, FilesRemoved: 1},
+		"curated.talks":    {Mode: Incremental, Rows: 202, Touched: 3, Changed: 3, FilesAdded: 2, FilesRemoved: 1},
+		"curated.repeats":  {Mode: Full, Rows: 1011, Changed: 3, FilesAdded: 2, FilesRemoved: 1},
+		"curated.verdicts": {Mode: Incremental, Rows: 1011, Touched: 3, Changed: 3, FilesAdded: 2, FilesRemoved: 1},
+		"curated.settings": {Mode: Skipped},
+	} {
+		got := w.report(report, table)
+		got.Table, got.Version, got.Seconds = "", 0, 0
+		if got != want {
+			t.Errorf("%s: got %+v, want %+v", table, got, want)
+		}
+	}
+	// Redelivery: rows come, and nothing changes downstream.
+	w.append("events.chat_messages", w.lines(0, 50)...)
+	report = w.build(tables, opts)
+	if got := w.report(report, "curated.lines"); got.Mode != Incremental || got.Touched != 10 || got.Changed != 0 || got.FilesAdded != 0 {
+		t.Errorf("redelivery: %+v", got)
+	}
+	if got := w.report(report, "curated.talks"); got.Mode != Skipped {
+		t.Errorf("after redelivery: %+v", got)
+	}
+}
+
+func TestSmallFilesStayFew(t *testing.T) {
+	tables := []*Table{named(t, "curated.lines")}
+	w := newWorld(t)
+	written := int64(0)
+	for i := range 24 {
+		w.append("events.chat_messages", w.lines(i*5, 5)...)
+		before := map[string]bool{}
+		if i > 0 {
+			for _, file := range w.snapshot("curated.lines").Files {
+				before[file.Path] = true
+			}
+		}
+		w.build(tables, Options{FileRows: 1000})
+		for _, file := range w.snapshot("curated.lines").Files {
+			if !before[file.Path] {
+				written += file.Rows
+			}
+		}
+	}
+	if n := len(w.snapshot("curated.lines").Files); n > 6 {
+		t.Errorf("%d files after 24 increments", n)
+	}
+	if written > 120*8 {
+		t.Errorf("120 rows were written %d times over", written/120)
+	}
+}
+
+func TestRecomputeInBatchesDropsSubjectsThatAreGone(t *testing.T) {
+	tables := parseTables(t)
+	w := newWorld(t)
+	w.append("events.chat_messages", w.lines(0, 400)...)
+	opts := Options{FileRows: 100, BatchBytes: 6000}
+	w.build(tables, opts)
+	w.rewrite("events.chat_messages", "subject <> 's0003'", false)
+	w.append("events.configs", map[string]any{"id": "c", "subject": "tone", "kind": "tone", "content": "dry"})
+	if got := w.report(w.build(tables, opts), "curated.talks"); got.Mode != Full || got.Rows != 79 || got.Changed != 80 {
+		t.Errorf("%+v", got)
+	}
+	w.checkFiles(tables)
+}
+
+func TestAQueryThatBreaksItsScopeIsRefused(t *testing.T) {
+	stray := strings.Replace(testTables["lines"], "subject as subject_id", "'everybody' as subject_id", 1)
+	stray = strings.Replace(strings.Replace(stray, "scope:   row", "scope:   subject", 1), "qualify", "-- qualify", 1)
+	table, err := Parse("transforms/lines.sql", "curated", stray)
+	if err != nil {
+		t.Fatal(err)
+	}
+	w := newWorld(t)
+	w.append("events.chat_messages", w.lines(0, 10)...)
+	w.build([]*Table{table}, Options{})
+	w.append("events.chat_messages", w.lines(10, 10)...)
+	_, err = Build(t.Context(), w.lake, []*Table{table}, Options{Session: w.session})
+	if err == nil || !strings.Contains(err.Error(), "not of scope subject") {
+		t.Errorf("%v", err)
+	}
+}
+
+func TestAKeyOfTwoSubjectsIsRefused(t *testing.T) {
+	double := strings.Replace(strings.Replace(testTables["lines"], "qualify", "-- qualify", 1), "scope:   row", "scope:   subject", 1)
+	table, err := Parse("transforms/lines.sql", "curated", double)
+	if err != nil {
+		t.Fatal(err)
+	}
+	w := newWorld(t)
+	w.append("events.chat_messages", w.lines(0, 10)...)
+	w.build([]*Table{table}, Options{})
+	w.append("events.chat_messages", line("e00003", "s7777", "again", 50))
+	files := dataFiles(t, w, table.Name)
+	_, err = Build(t.Context(), w.lake, []*Table{table}, Options{Session: w.session})
+	if err == nil || !strings.Contains(err.Error(), "key event_id=e00003 on rows of two subjects") {
+		t.Errorf("%v", err)
+	}
+	if after := dataFiles(t, w, table.Name); len(after) != len(files) {
+		t.Errorf("a refused build left files: %v", after)
+	}
+}
+
+func dataFiles(t *testing.T, w *world, table string) []string {
+	t.Helper()
+	files, err := filepath.Glob(filepath.Join(duck.TableDir(w.lake.Dir(), table), "*.parquet"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	return files
+}
+
+// TestTwoBuildsAtOnce lets a second build finish while the first is under way.
+func TestTwoBuildsAtOnce(t *testing.T) {
+	tables := parseTables(t)
+	w := newWorld(t)
+	w.append("events.chat_messages", w.lines(0, 20)...)
+	w.build(tables, Options{})
+	w.append("events.chat_messages", w.lines(20, 20)...)
+	other := &world{t: t, lake: w.lake, session: openSession(t)}
+	done := false
+	_, err := Build(t.Context(), w.lake, tables, Options{Session: w.session, Progress: func(p Progress) {
+		if p.Table == "curated.lines" && !done {
+			done = true
+			other.build(tables, Options{})
+		}
+	}})
+	// The first reads the log after the second's commit, and finds nothing to
+	// do; or it read it before, and is refused.
+	if err != nil && lake.HintOf(err) == "" {
+		t.Errorf("%v", err)
+	}
+	w.build(tables, Options{})
+	w.checkFiles(tables)
+}
+
+func TestASecondBuildIsRefusedAtTheCommit(t *testing.T) {
+	table := named(t, "curated.lines")
+	w := newWorld(t)
+	w.append("events.chat_messages", w.lines(0, 20)...)
+	w.build([]*Table{table}, Options{})
+	w.append("events.chat_messages", w.lines(20, 20)...)
+	other := &world{t: t, lake: w.lake, session: openSession(t)}
+	calls := 0
+	_, err := Build(t.Context(), w.lake, []*Table{table}, Options{Session: w.session, Progress: func(Progress) {
+		if calls++; calls == 2 { // the plan is made, nothing is computed
+			other.build([]*Table{table}, Options{})
+		}
+	}})
+	if !errors.Is(err, lake.ErrStale) || lake.HintOf(err) == "" {
+		t.Errorf("%v", err)
+	}
+	if files, live := dataFiles(t, w, table.Name), w.snapshot(table.Name).Files; len(files) > len(live)+1 {
+		t.Errorf("%d files, %d live: the refused build left its own", len(files), len(live))
+	}
+	w.checkFiles([]*Table{table})
+}
+
+func TestCompactionMeanwhileIsNoConflict(t *testing.T) {
+	table := named(t, "curated.lines")
+	w := newWorld(t)
+	w.append("events.chat_messages", w.lines(0, 20)...)
+	w.build([]*Table{table}, Options{FileRows: 10})
+	w.append("events.chat_messages", line("late", "s0001", "late", 99))
+	calls := 0
+	report, err := Build(t.Context(), w.lake, []*Table{table}, Options{Session: w.session, FileRows: 10, Progress: func(Progress) {
+		if calls++; calls == 2 {
+			w.compact(table)
+		}
+	}})
+	if err != nil || report[0].Rows != 21 {
+		t.Errorf("%+v, %v", report, err)
+	}
+	w.checkFiles([]*Table{table})
+}
+
+// compact joins the files of a derived table, as upkeep does.
+func (w *world) compact(table *Table) {
+	w.t.Helper()
+	now := w.snapshot(table.Name)
+	path := filepath.Join(duck.TableDir(w.lake.Dir(), table.Name), "compacted.parquet")
+	n, err := w.session.ExecCount(w.t.Context(), "copy (select * from "+duck.Scan(w.lake.Dir(), now, now.Files)+") to "+duck.Literal(path))
+	if err != nil {
+		w.t.Fatal(err)
+	}
+	info, err := os.Stat(path)
+	if err != nil {
+		w.t.Fatal(err)
+	}
+	var paths []string
+	for _, file := range now.Files {
+		paths = append(paths, file.Path)
+	}
+	handle, err := w.lake.Table(table.Name)
+	if err != nil {
+		w.t.Fatal(err)
+	}
+	if _, err := handle.Commit(w.t.Context(), lake.Commit{
+		Operation: "compact", Columns: now.Columns, NoDataChange: true, Remove: paths,
+		Add: []lake.DataFile{{Path: "compacted.parquet", Bytes: info.Size(), Rows: n}},
+	}); err != nil {
+		w.t.Fatal(err)
+	}
+	if got := w.snapshot(table.Name).Info[infoQuery]; got != "" {
+		w.t.Fatal("the compaction carries the record of a build")
+	}
+}
+
+func TestAChangedQueryIsBuiltAgain(t *testing.T) {
+	w := newWorld(t)
+	w.append("events.chat_messages", w.lines(0, 20)...)
+	tables := parseTables(t)
+	w.build(tables, Options{})
+	other := strings.Replace(testTables["repeats"], "count(*) over (partition by content)", "count(*) over (partition by content) + position // 10", 1)
+	for i, table := range tables {
+		if table.Name == "curated.repeats" {
+			var err error
+			if tables[i], err = Parse(table.File, "curated", other); err != nil {
+				t.Fatal(err)
+			}
+		}
+	}
+	report := w.build(tables, Options{})
+	if got := w.report(report, "curated.repeats"); got.Mode != Full || got.Changed != 2 {
+		t.Errorf("changed query: %+v", got)
+	}
+	if got := w.report(report, "curated.verdicts"); got.Mode != Incremental || got.Touched != 2 {
+		t.Errorf("downstream: %+v", got)
+	}
+	// A column more makes it another table: all files are written again.
+	wider := strings.Replace(strings.Replace(other, "--   repeats     BIGINT", "--   repeats     BIGINT\n--   position    BIGINT", 1), "as repeats", "as repeats, position", 1)
+	for i, table := range tables {
+		if table.Name == "curated.repeats" {
+			var err error
+			if tables[i], err = Parse(table.File, "curated", wider); err != nil {
+				t.Fatal(err)
+			}
+		}
+	}
+	report = w.build(tables, Options{})
+	if got := w.report(report, "curated.repeats"); got.Mode != Full || got.FilesRemoved != 1 {
+		t.Errorf("wider table: %+v", got)
+	}
+	if got := w.report(report, "curated.verdicts"); got.Mode != Full || got.Changed != 0 || got.FilesAdded != 0 {
+		t.Errorf("downstream of the wider table: %+v", got)
+	}
+}
+
+func TestOnlyBuildsWhatIsNeeded(t *testing.T) {
+	w := newWorld(t)
+	w.append("events.chat_messages", w.lines(0, 5)...)
+	report := w.build(parseTables(t), Options{Only: []string{"curated.talks"}})
+	var names []string
+	for _, done := range report {
+		names = append(names, done.Table)
+	}
+	if got := strings.Join(names, " "); got != "curated.lines curated.settings curated.talks" {
+		t.Error(got)
+	}
+	if _, err := Build(t.Context(), w.lake, parseTables(t), Options{Session: w.session, Only: []string{"curated.talk"}}); err == nil || !strings.Contains(err.Error(), `no table "curated.talk"`) {
+		t.Errorf("%v", err)
+	}
+	missing := []*Table{named(t, "curated.totals")}
+	if _, err := Build(t.Context(), w.lake, missing, Options{Session: w.session}); !errors.Is(err, lake.ErrNoTable) || lake.HintOf(err) == "" {
+		t.Errorf("%v", err)
+	}
+}
+
+func TestSteps(t *testing.T) {
+	w := newWorld(t)
+	w.append("events.chat_messages", w.lines(0, 20)...)
+	step := Step{
+		Name: "curated.sizes", Doc: "Sizes", Grain: "one row per subject", Key: []string{"subject_id"},
+		Inputs: []string{"curated.lines"}, Version: "1",
+		Columns: []lake.Column{{Name: "subject_id", Type: lake.Varchar}, {Name: "n", Type: lake.BigInt}},
+		Run: func(ctx context.Context, session *duck.Session, into string) error {
+			return session.Exec(ctx, "create table "+into+" as select subject_id, count(*) as n from curated.lines group by 1")
+		},
+	}
+	tables := []*Table{named(t, "curated.lines"), step.Table()}
+	if got := w.report(w.build(tables, Options{}), "curated.sizes"); got.Mode != Full || got.Rows != 4 {
+		t.Errorf("%+v", got)
+	}
+	if got := w.report(w.build(tables, Options{}), "curated.sizes"); got.Mode != Skipped {
+		t.Errorf("unchanged: %+v", got)
+	}
+	step.Version = "2"
+	tables[1] = step.Table()
+	if got := w.report(w.build(tables, Options{}), "curated.sizes"); got.Mode != Full || got.Changed != 0 {
+		t.Errorf("new version: %+v", got)
+	}
+	step.Columns[1].Type = lake.Double
+	tables[1] = step.Table()
+	if _, err := Build(t.Context(), w.lake, tables, Options{Session: w.session}); err == nil || !strings.Contains(err.Error(), "column n is BIGINT, header says DOUBLE") {
+		t.Errorf("%v", err)
+	}
+}
+
+func TestLogicalHash(t *testing.T) {
+	session := openSession(t)
+	hash := func(query string) string {
+		if err := session.RegisterQuery(t.Context(), "curated.x", query); err != nil {
+			t.Fatal(err)
+		}
+		sum, err := LogicalHash(t.Context(), session, "curated.x")
+		if err != nil {
+			t.Fatal(err)
+		}
+		return sum
+	}
+	base := hash("select * from (values ('a', ['x'], 0.1::double), ('b', null, null), ('b', null, null)) v(k, l, d)")
+	if got := hash("select * from (values ('b', null, null), ('a', ['x'], 0.1::double), ('b', null, null)) v(k, l, d)"); got != base {
+		t.Error("the order of rows counts")
+	}
+	for name, query := range map[string]string{
+		"a_row_once":        "values ('a', ['x'], 0.1::double), ('b', null, null)",
+		"empty_is_not_null": "values ('a', ['x'], 0.1::double), ('b', [], null), ('b', null, null)",
+		"null_in_a_list":    "values ('a', ['x', null], 0.1::double), ('b', null, null), ('b', null, null)",
+		"text_empty":        "values ('a', ['x'], 0.1::double), ('', null, null), ('b', null, null)",
+		"last_bit":          "values ('a', ['x'], 0.1::double + 1.4e-17), ('b', null, null), ('b', null, null)",
+	} {
+		if got := hash("select * from (" + query + ") v(k, l, d)"); got == base {
+			t.Errorf("%s: the same hash", name)
+		}
+	}
+	if hash("select 1 as a where false") == hash("select 1 as a") {
+		t.Error("no row and one row have one hash")
 	}
 }

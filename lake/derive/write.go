@@ -377,7 +377,9 @@ func (c *change) copy(ctx context.Context, rows string, expected int64) error {
 	if c.table.hasSubject() && !slices.Contains(keys, SubjectColumn) {
 		keys = append([]string{SubjectColumn}, keys...) // a conversation read at once lies at one place
 	}
-	written, err := c.b.session.ExecCount(ctx, fmt.Sprintf("copy (select %s from (%s) order by %s) to %s (format parquet, compression zstd, row_group_size 16384)",
+	// Level 1 halves the time of a rewrite for a few percent of size. Small row
+	// groups let an exporter read a wide table piece by piece.
+	written, err := c.b.session.ExecCount(ctx, fmt.Sprintf("copy (select %s from (%s) order by %s) to %s (format parquet, compression zstd, compression_level 1, row_group_size 16384)",
 		columnList(c.table.Columns), rows, idents(keys), duck.Literal(path)))
 	if err != nil {
 		return fmt.Errorf("%s: write %s: %w", c.table.Name, name, err)
