@@ -5,6 +5,7 @@
 -- key:     example_id
 -- scope:   subject
 -- inputs:  curated.calls, curated.call_links
+-- order:   started_at
 -- rules:   (semantics §2)
 --   target          a logged output that this leaf owns; an assistant message that no call logged has weight 0
 --   refused answer  an output that the client's validation sent back is context: the request after it asks to

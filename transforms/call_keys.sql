@@ -5,6 +5,7 @@
 -- key:     call_id
 -- scope:   subject
 -- inputs:  curated.calls
+-- order:   occurred_at
 -- rules:
 --   hash          covers role, text, images and calls (name, arguments as minified JSON); ids, reasoning, names and
 --                 white space at the ends are ignored, and so is how an assistant's turn is cut into messages

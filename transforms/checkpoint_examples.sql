@@ -4,6 +4,7 @@
 -- key:     example_id
 -- scope:   subject
 -- inputs:  curated.checkpoints
+-- order:   started_at
 -- rules:   (semantics §2)
 --   goes on     a checkpoint goes on from its parent (else from the one before it) if it begins with the parent's
 --               messages and has the same summary; a removal, a new summary or a fork opens another window

@@ -8,10 +8,11 @@
 -- order:   started_at
 -- rules:
 --   task_type   the first that holds: generated → as its generator said; started by another's call → handoff; a
---               system prompt that speaks of a constitution → constitutional; group chat → conflict_resolution
---               where someone disagrees or objects, synthesis where the last target draws things together,
---               handoff where a target passes work on, else coordination; a call that transfers or delegates
---               → handoff; tool calls, coding sessions and checkpoints → task_completion; else other
+--               target that speaks of the constitution, or of what the rules or principles say → constitutional;
+--               group chat → conflict_resolution where someone disagrees or objects, synthesis where the last
+--               target draws things together, handoff where a target passes work on, else coordination; a call
+--               that transfers or delegates → handoff; tool calls, coding sessions and checkpoints →
+--               task_completion; else other. A system prompt decides nothing: it is the same in every task
 --   tools       where the log declares none, one a tool that was called, with the argument names and types seen
 --   content     content_hash covers role, name, text with white space folded, calls and weight of each message,
 --               and tools and response format; ids, reasoning and models are left out
@@ -185,7 +186,13 @@ select
                 else 'other'
             end
         when task_hint = 'handoff' then 'handoff'
-        when regexp_matches(system_prompt, '\bconstitution', 'i') then 'constitutional'
+        when len([
+            message for message in targets if regexp_matches(
+                message.content,
+                '\b(constitution(al)?|(the|our|my) (rules?|principles?) (say|require|forbid|ask)s?|against (the|our|my) (rules?|principles?))\b',
+                'i'
+            )
+        ]) > 0 then 'constitutional'
         when source = 'group_chat' and len([
             message for message in messages if message.role in ('assistant', 'user') and regexp_matches(
                 message.content, '\b(i (strongly |respectfully )?(disagree|object)\b|conflict|veto|overrul|both claim)', 'i'

@@ -5,6 +5,7 @@
 -- key:     exchange_id
 -- scope:   subject
 -- inputs:  curated.turns
+-- order:   started_at
 -- rules:
 --   is_repaired    the next prompt corrects this exchange: repair words in its first 400 characters, or half of
 --                  its words (of at least 4) were in this prompt already

@@ -4,6 +4,7 @@
 -- key:     example_id
 -- scope:   subject
 -- inputs:  curated.generated
+-- order:   started_at
 -- rules:
 --   target   an assistant message with a weight above 0; where no message has a weight, every assistant message
 -- columns:

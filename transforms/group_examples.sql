@@ -4,6 +4,7 @@
 -- key:     example_id
 -- scope:   subject
 -- inputs:  curated.turns
+-- order:   started_at
 -- rules:   (semantics §2, group chat)
 --   system          A's own prompt; else the chat's; else a roster that names A
 --   assistant       A's logged outputs, each a target; roles are recomputed for each A

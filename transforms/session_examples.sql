@@ -4,6 +4,7 @@
 -- key:     example_id
 -- scope:   subject
 -- inputs:  curated.turns
+-- order:   started_at
 -- rules:   (semantics §2)
 --   target          a logged output with text or calls; not one whose call a human refused
 --   result          stands right after its call, wherever it was logged; pairs are made by id

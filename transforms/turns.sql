@@ -5,6 +5,7 @@
 -- key:     turn_id
 -- scope:   subject
 -- inputs:  curated.messages
+-- order:   started_at
 -- columns:
 --   turn_id                 VARCHAR    event id of the first part
 --   subject_id              VARCHAR
