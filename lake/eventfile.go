@@ -144,18 +144,16 @@ func (w *EventWriter) flushBatch() error {
 }
 
 // newParquet chooses the encodings by the first batch: a text column whose
-// values are short and repeat gets a dictionary. Long text keeps no minimum and
-// maximum, which would be copies of it in the footer.
+// values are short and repeat gets a dictionary. Text keeps no minimum and
+// maximum: parquet-go would copy them whole into page headers and footer, which
+// made a record of 16 MiB five times as large.
 func (w *EventWriter) newParquet() *parquet.GenericWriter[any] {
 	columns := w.payload.Columns()
 	builder := schemaBuilder{dictionary: make([]bool, len(w.batch.columns))}
-	options := []parquet.WriterOption{parquet.DictionaryMaxBytes(dictionaryMax)}
+	options := []parquet.WriterOption{parquet.DictionaryMaxBytes(dictionaryMax), parquet.DataPageStatistics(false)}
 	for i, leaf := range leaves(columns) {
-		if leaf.typ != Varchar {
-			continue
-		}
-		builder.dictionary[i] = repeats(w.batch.columns[i])
-		if !builder.dictionary[i] {
+		if leaf.typ == Varchar {
+			builder.dictionary[i] = repeats(w.batch.columns[i])
 			options = append(options, parquet.SkipPageBounds(leaf.path...))
 		}
 	}
