@@ -252,7 +252,7 @@ func TestOnlyPlantedCopiesAreAlike(t *testing.T) {
 	w := &writer{seed: 1, out: &output{logs: map[string]*log{}}, counts: map[string]int64{}}
 	var all []dialogue
 	var numbers []uint64
-	for number := range uint64(600) {
+	for number := range uint64(400) {
 		e := w.episode(number, epoch)
 		if e.kind == "openai" && e.source == nil {
 			d, _, _, _ := w.gatewayDialogue(&e)
