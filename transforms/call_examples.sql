@@ -15,24 +15,24 @@
 --   stateful API    a call linked by previous_response_id holds only what is new: the requests of the
 --                   earlier segments are put before it, where they have the same subject
 -- columns:
---   example_id           VARCHAR    md5 of the first call that the leaf owns: stable as the trajectory grows
---   subject_id           VARCHAR
---   conversation_id      VARCHAR
---   source               VARCHAR    gateway
---   task_id              VARCHAR
---   agent                VARCHAR
---   source_uri           VARCHAR
---   response_format      VARCHAR
---   tool_choice          VARCHAR
---   messages             MESSAGE[]
---   tools                TOOL[]
---   origin_event_ids     VARCHAR[]  the calls on the way
---   notes                VARCHAR[]  tools_changed, response_format_changed, answer_refused, shared_prefix, stateful, truncated, tail_trimmed
---   parallel_tool_calls  BOOLEAN
---   is_context_missing   BOOLEAN
---   is_final             BOOLEAN
---   started_at           TIMESTAMPTZ
---   ended_at             TIMESTAMPTZ
+--   example_id           VARCHAR      md5 of the first call that the leaf owns: stable as the trajectory grows
+--   subject_id           VARCHAR      the unit that a split never cuts through
+--   conversation_id      VARCHAR      native conversation; the subject where the log has none
+--   source               VARCHAR      gateway
+--   task_id              VARCHAR      native task id, where the log has one
+--   agent                VARCHAR      agent that called
+--   source_uri           VARCHAR      URI of the origin
+--   response_format      VARCHAR      output format asked for, JSON text as sent
+--   tool_choice          VARCHAR      tool choice, JSON text as sent
+--   messages             MESSAGE[]    canonical messages; weight 1 is a target
+--   tools                TOOL[]       the leaf's tools, then what only earlier calls of the subject had
+--   origin_event_ids     VARCHAR[]    the calls on the way
+--   notes                VARCHAR[]    tools_changed, response_format_changed, answer_refused, shared_prefix, stateful, truncated, tail_trimmed
+--   parallel_tool_calls  BOOLEAN      as sent
+--   is_context_missing   BOOLEAN      the history that the request continues is not in the lake, or under another subject
+--   is_final             BOOLEAN      a call on the way ends the conversation
+--   started_at           TIMESTAMPTZ  first call on the way
+--   ended_at             TIMESTAMPTZ  the leaf's call
 with leaves as (
     select
         call_links.leaf_id,
@@ -139,7 +139,8 @@ replies as (
         outputs.call_id,
         bool_or(regexp_matches(
             heard.message.content,
-            'Fix the errors and try again\.|lease include your response in a tool call|Plain text responses are not permitted'
+            'Fix the errors and try again\.|lease include your response in a tool call|'
+                || 'Plain text responses are not permitted'
         )) as is_sent_back,
 
     from outputs

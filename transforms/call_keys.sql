@@ -11,24 +11,24 @@
 --                 white space at the ends are ignored, and so is how an assistant's turn is cut into messages
 --   left out      failed calls, and calls with a purpose (eval, suite, judge, compaction)
 -- columns:
---   call_id               VARCHAR    event id of the call
---   subject_id            VARCHAR
---   conversation_id       VARCHAR    native conversation, where the log has one
---   response_id           VARCHAR
---   previous_response_id  VARCHAR
---   model                 VARCHAR    model that answered
---   request_hash          VARCHAR    of the whole request
---   reply_hash            VARCHAR    of the request and the output
---   prefix_hashes         VARCHAR[]  of the request up to and with each of its messages
---   finish_reason         VARCHAR
---   tools_hash            VARCHAR    of the tools declared
---   response_format       VARCHAR
---   reply_ends            BIGINT[]   numbers of the messages, 1-based, that end an assistant's turn
---   message_count         BIGINT     messages of the request
---   choice_index          BIGINT
---   position              BIGINT
---   is_final              BOOLEAN
---   occurred_at           TIMESTAMPTZ
+--   call_id               VARCHAR      event id of the call
+--   subject_id            VARCHAR      the unit that a split never cuts through
+--   conversation_id       VARCHAR      native conversation, where the log has one
+--   response_id           VARCHAR      provider's id of the reply
+--   previous_response_id  VARCHAR      native link to the call that it continues
+--   model                 VARCHAR      model that answered
+--   request_hash          VARCHAR      of the whole request
+--   reply_hash            VARCHAR      of the request and the output
+--   prefix_hashes         VARCHAR[]    of the request up to and with each of its messages
+--   finish_reason         VARCHAR      why the model stopped, as sent
+--   tools_hash            VARCHAR      of the tools declared
+--   response_format       VARCHAR      output format asked for, JSON text as sent
+--   reply_ends            BIGINT[]     numbers of the messages, 1-based, that end an assistant's turn
+--   message_count         BIGINT       messages of the request
+--   choice_index          BIGINT       choice of the reply
+--   position              BIGINT       place in the source file; orders calls of equal time
+--   is_final              BOOLEAN      the call ends its conversation
+--   occurred_at           TIMESTAMPTZ  when the call was made
 with answered as (
     select *
 

@@ -15,23 +15,23 @@
 --   twice seen   of an output logged by two recorders (same response id) the first counts; one that a chat
 --                log holds too belongs to the chat
 -- columns:
---   leaf_id         VARCHAR  event id of the leaf
---   call_id         VARCHAR  event id of the call on the way
---   subject_id      VARCHAR  the leaf's
---   call_subject_id VARCHAR  the call's
---   segment_id      VARCHAR  event id of the call whose request shows this one's output; the call itself if it ends its segment
---   example_id      VARCHAR  md5 of the first call that the leaf owns: stable as the trajectory grows
---   model           VARCHAR  model of the call's output
---   finish_reason   VARCHAR  of the call
---   tools_hash      VARCHAR  of the tools that the call declared
---   response_format VARCHAR  of the call
---   depth           BIGINT   0 for the first call
---   segment         BIGINT   0-based: a native link, whose request does not repeat the history, begins the next
---   from_message    BIGINT   messages of the segment's request before the output
---   to_message      BIGINT   messages of the segment's request up to and with the output
---   is_owned        BOOLEAN  the output may be a target in this leaf's example
---   is_final        BOOLEAN  the call ends its conversation
---   occurred_at     TIMESTAMPTZ  when the call was made
+--   leaf_id          VARCHAR      event id of the leaf
+--   call_id          VARCHAR      event id of the call on the way
+--   subject_id       VARCHAR      the leaf's
+--   call_subject_id  VARCHAR      the call's
+--   segment_id       VARCHAR      event id of the call whose request shows this one's output; the call itself if it ends its segment
+--   example_id       VARCHAR      md5 of the first call that the leaf owns: stable as the trajectory grows
+--   model            VARCHAR      model of the call's output
+--   finish_reason    VARCHAR      of the call
+--   tools_hash       VARCHAR      of the tools that the call declared
+--   response_format  VARCHAR      of the call
+--   depth            BIGINT       0 for the first call
+--   segment          BIGINT       0-based: a native link, whose request does not repeat the history, begins the next
+--   from_message     BIGINT       messages of the segment's request before the output
+--   to_message       BIGINT       messages of the segment's request up to and with the output
+--   is_owned         BOOLEAN      the output may be a target in this leaf's example
+--   is_final         BOOLEAN      the call ends its conversation
+--   occurred_at      TIMESTAMPTZ  when the call was made
 with called as (
     select
         *,

@@ -12,21 +12,21 @@
 --   target      an assistant message, in the first window that holds it; in later ones it is context
 --   tail        everything after the last target is trimmed
 -- columns:
---   example_id          VARCHAR    md5 of the task and the window's first target: stable as the window grows
---   subject_id          VARCHAR
---   conversation_id     VARCHAR
---   source              VARCHAR    checkpoint
---   task_id             VARCHAR
---   agent               VARCHAR
---   source_uri          VARCHAR
---   messages            MESSAGE[]
---   origin_event_ids    VARCHAR[]  checkpoints in which the targets stand first, and the window's last
---   notes               VARCHAR[]  opens_with_summary, shared_prefix, tail_trimmed
---   window_index        BIGINT     0-based, in the order of the windows' last checkpoints
---   is_context_missing  BOOLEAN    never: a state is all that the model sees
---   is_final            BOOLEAN
---   started_at          TIMESTAMPTZ
---   ended_at            TIMESTAMPTZ
+--   example_id          VARCHAR      md5 of the task and the window's first target: stable as the window grows
+--   subject_id          VARCHAR      the unit that a split never cuts through
+--   conversation_id     VARCHAR      conversation that it comes from
+--   source              VARCHAR      checkpoint
+--   task_id             VARCHAR      native task id, where the log has one
+--   agent               VARCHAR      agent or node that saved the state
+--   source_uri          VARCHAR      URI of the origin
+--   messages            MESSAGE[]    canonical messages; weight 1 is a target
+--   origin_event_ids    VARCHAR[]    checkpoints in which the targets stand first, and the window's last
+--   notes               VARCHAR[]    opens_with_summary, shared_prefix, tail_trimmed
+--   window_index        BIGINT       0-based, in the order of the windows' last checkpoints
+--   is_context_missing  BOOLEAN      never: a state is all that the model sees
+--   is_final            BOOLEAN      the task ended
+--   started_at          TIMESTAMPTZ  first checkpoint of the task
+--   ended_at            TIMESTAMPTZ  last checkpoint of the window
 with states as (
     select
         event_id,

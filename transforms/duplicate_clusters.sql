@@ -7,11 +7,11 @@
 -- rules:
 --   an example is only ever dropped against the survivor that it was compared with
 -- columns:
---   example_id         VARCHAR
+--   example_id         VARCHAR  the example
 --   cluster_id         VARCHAR  least example id of the cluster
 --   representative_id  VARCHAR  the survivor
---   cluster_size       BIGINT
---   is_representative  BOOLEAN
+--   cluster_size       BIGINT   examples of the cluster
+--   is_representative  BOOLEAN  it is the survivor
 with members as (
     select left_id as representative_id, right_id as example_id from curated.duplicate_pairs where accepted
 

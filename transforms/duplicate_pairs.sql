@@ -11,7 +11,7 @@
 --             lesser id
 -- columns:
 --   left_id       VARCHAR  the survivor
---   right_id      VARCHAR
+--   right_id      VARCHAR  the one that does not survive
 --   kind          VARCHAR  exact
 --   rule_version  VARCHAR  exact-1
 --   jaccard       DOUBLE   0 to 1

@@ -9,26 +9,26 @@
 -- thresholds:
 --   first prompt   16 characters at least: "hi" and "go on" are no task (our choice)
 -- columns:
---   example_id     VARCHAR
---   subject_id     VARCHAR
---   source         VARCHAR
---   task_type      VARCHAR
---   task_id        VARCHAR
---   content_hash   VARCHAR
---   text_hash      VARCHAR    md5 of texts and calls, without system prompt, weights and tools
---   prompt_hash    VARCHAR    md5 of the task's first user message in lower case, punctuation and white space folded; null in later windows
---   models         VARCHAR[]  models of the targets
---   message_count  BIGINT
---   target_count   BIGINT
---   is_final       BOOLEAN
---   started_at     TIMESTAMPTZ
---   ended_at       TIMESTAMPTZ
+--   example_id     VARCHAR      the example
+--   subject_id     VARCHAR      the unit that a split never cuts through
+--   source         VARCHAR      claude_code, group_chat, chat, gateway, checkpoint or generated
+--   task_type      VARCHAR      as in curated.examples
+--   task_id        VARCHAR      native task id, where the log has one
+--   content_hash   VARCHAR      md5 of the normalised content
+--   text_hash      VARCHAR      md5 of texts and calls, without system prompt, weights and tools
+--   prompt_hash    VARCHAR      md5 of the task's first user message (its first 2,000 characters) in lower case, punctuation and white space folded; null in later windows
+--   models         VARCHAR[]    models of the targets
+--   message_count  BIGINT       messages
+--   target_count   BIGINT       messages of weight 1
+--   is_final       BOOLEAN      a terminal event ended the conversation
+--   started_at     TIMESTAMPTZ  first event
+--   ended_at       TIMESTAMPTZ  last event
 with prompted as (
     select
         *,
         case
             when not is_context_missing and not list_contains(notes, 'opens_with_summary') then trim(regexp_replace(
-                lower([message.content for message in messages if message.role = 'user'][1]), '[^\pL\pN]+', ' ', 'g'
+                lower(left([message.content for message in messages if message.role = 'user'][1], 2000)), '[^\pL\pN]+', ' ', 'g'
             ))
         end as prompt,
 

@@ -17,33 +17,33 @@
 --   content     content_hash covers role, name, text with white space folded, calls and weight of each message,
 --               and tools and response format; ids, reasoning and models are left out
 -- columns:
---   example_id           VARCHAR
---   subject_id           VARCHAR
---   conversation_id      VARCHAR
---   source               VARCHAR    claude_code, group_chat, chat, gateway, checkpoint or generated
---   task_type            VARCHAR    coordination, handoff, synthesis, task_completion, constitutional, conflict_resolution or other
---   task_id              VARCHAR    native task id, where the log has one
---   agent                VARCHAR    agent whose words are the targets
---   model                VARCHAR    of the last target
---   system_prompt_hash   VARCHAR    md5 of the system messages that open the example
---   content_hash         VARCHAR
---   source_uri           VARCHAR
---   messages             MESSAGE[]  canonical messages; weight 1 is a target
---   tools                TOOL[]
---   tools_origin         VARCHAR    declared, inferred or none
---   response_format      VARCHAR    JSON text as sent
---   tool_choice          VARCHAR    JSON text as sent
---   origin_event_ids     VARCHAR[]  the events that the example was made from
---   notes                VARCHAR[]  what was done to it
---   window_index         BIGINT
---   target_count         BIGINT
---   message_count        BIGINT
---   char_count           BIGINT     characters of texts and arguments
---   parallel_tool_calls  BOOLEAN
---   is_context_missing   BOOLEAN
---   is_final             BOOLEAN    a terminal event ended the conversation
---   started_at           TIMESTAMPTZ
---   ended_at             TIMESTAMPTZ
+--   example_id           VARCHAR      the example
+--   subject_id           VARCHAR      the unit that a split never cuts through
+--   conversation_id      VARCHAR      conversation that it comes from
+--   source               VARCHAR      claude_code, group_chat, chat, gateway, checkpoint or generated
+--   task_type            VARCHAR      coordination, handoff, synthesis, task_completion, constitutional, conflict_resolution or other
+--   task_id              VARCHAR      native task id, where the log has one
+--   agent                VARCHAR      agent whose words are the targets
+--   model                VARCHAR      of the last target
+--   system_prompt_hash   VARCHAR      md5 of the system messages that open the example
+--   content_hash         VARCHAR      md5 of the normalised content, see rules
+--   source_uri           VARCHAR      URI of the origin
+--   messages             MESSAGE[]    canonical messages; weight 1 is a target
+--   tools                TOOL[]       tools declared, else those inferred from the calls
+--   tools_origin         VARCHAR      declared, inferred or none
+--   response_format      VARCHAR      JSON text as sent
+--   tool_choice          VARCHAR      JSON text as sent
+--   origin_event_ids     VARCHAR[]    the events that the example was made from
+--   notes                VARCHAR[]    what was done to it
+--   window_index         BIGINT       context window of the conversation, 0-based
+--   target_count         BIGINT       messages of weight 1
+--   message_count        BIGINT       messages
+--   char_count           BIGINT       characters of texts and arguments
+--   parallel_tool_calls  BOOLEAN      as sent
+--   is_context_missing   BOOLEAN      something that the model saw is not in the lake
+--   is_final             BOOLEAN      a terminal event ended the conversation
+--   started_at           TIMESTAMPTZ  first event, trimmed or not
+--   ended_at             TIMESTAMPTZ  last event, trimmed or not
 with pieces as (
     select * from curated.session_examples
 
@@ -189,7 +189,8 @@ select
         when len([
             message for message in targets if regexp_matches(
                 message.content,
-                '\b(constitution(al)?|(the|our|my) (rules?|principles?) (say|require|forbid|ask)s?|against (the|our|my) (rules?|principles?))\b',
+                '\b(constitution(al)?|(the|our|my) (rules?|principles?) (say|require|forbid|ask)s?|against (the|'
+                    || 'our|my) (rules?|principles?))\b',
                 'i'
             )
         ]) > 0 then 'constitutional'

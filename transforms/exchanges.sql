@@ -11,29 +11,30 @@
 --                  its words (of at least 4) were in this prompt already
 --   is_frustrated  the next prompt has complaint words, or 10 letters of which 80 % are capitals, or 3 "!" or "?"
 --   is_thanked     the next prompt thanks
---   score          0.5, moved towards 0 by each fault and towards 1 by thanks, see the columns
+--   score          0.5; × 0.5 when repaired, × 0.7 when frustrated, × 0.8 when interrupted, × 0.5 without an
+--                  answer, × (1 − 0.3 × share of results that failed); thanks then close half of the gap to 1
 -- sources:
 --   signals of katanemo/plano (repair, frustration, thanks; reference: curation.md §2b); "can't see any" and
 --   "still not" are ours
 -- columns:
---   exchange_id        VARCHAR  turn id of the prompt
---   subject_id         VARCHAR
---   conversation_id    VARCHAR
---   last_turn_id       VARCHAR  last output before the next prompt
---   window_index       BIGINT
---   first_turn_index   BIGINT
---   last_turn_index    BIGINT
---   output_count       BIGINT   model outputs
---   call_count         BIGINT   tool calls
---   tool_error_count   BIGINT   results that are tool failures; a human's refusal is none
---   refused_count      BIGINT   outputs with a call that the human refused
---   score              DOUBLE   0 to 1: × 0.5 when repaired, × 0.7 when frustrated, × 0.8 when interrupted, × 0.5 without an answer, × (1 − 0.3 × share of results that failed); half of what is missing to 1 is added when thanked
---   is_interrupted     BOOLEAN
---   is_repaired        BOOLEAN
---   is_frustrated      BOOLEAN
---   is_thanked         BOOLEAN
---   started_at         TIMESTAMPTZ
---   ended_at           TIMESTAMPTZ
+--   exchange_id       VARCHAR      turn id of the prompt
+--   subject_id        VARCHAR      the unit that a split never cuts through
+--   conversation_id   VARCHAR      conversation that it comes from
+--   last_turn_id      VARCHAR      last output before the next prompt
+--   window_index      BIGINT       context window of the conversation, 0-based
+--   first_turn_index  BIGINT       the prompt's place in the conversation
+--   last_turn_index   BIGINT       place of the last turn before the next prompt
+--   output_count      BIGINT       model outputs
+--   call_count        BIGINT       tool calls
+--   tool_error_count  BIGINT       results that are tool failures; a human's refusal is none
+--   refused_count     BIGINT       outputs with a call that the human refused
+--   score             DOUBLE       0 to 1, see rules
+--   is_interrupted    BOOLEAN      the person stopped the agent
+--   is_repaired       BOOLEAN      the next prompt corrects it
+--   is_frustrated     BOOLEAN      the next prompt complains
+--   is_thanked        BOOLEAN      the next prompt thanks
+--   started_at        TIMESTAMPTZ  the prompt
+--   ended_at          TIMESTAMPTZ  last turn before the next prompt
 with numbered as (
     select
         *,
@@ -98,7 +99,10 @@ signalled as (
         coalesce(
             regexp_matches(
                 next_prompt,
-                '\bi meant\b|\bnot what i\b|\bthat(''s| is|s)? ?(not|n''t)\b|\blet me rephrase\b|\byou (forgot|missed|didn''?t|did not)\b|\bstill (not|fail|broken|doesn''?t|does not)|\b(doesn''?t|does not|didn''?t|did not) work|\bis(n''t| not) (right|correct|working)\b|\bwrong\b|\bcan(not|''?t) see any\b',
+                '\bi meant\b|\bnot what i\b|\bthat(''s| is|s)? ?(not|n''t)\b|\blet me rephrase\b|\byou (forgot|'
+                    || 'missed|didn''?t|did not)\b|\bstill (not|fail|broken|doesn''?t|does not)|\b(doesn''?t|does not|'
+                    || 'didn''?t|did not) work|\bis(n''t| not) (right|correct|working)\b|\bwrong\b|\bcan(not|'
+                    || '''?t) see any\b',
                 'i'
             )
             or (len(next_words) >= 4 and len(list_intersect(words, next_words)) * 2 >= len(next_words)),

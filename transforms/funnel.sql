@@ -14,10 +14,10 @@
 --   excluded    augmented_validation: validation holds originals only, and children of validation roots go nowhere
 --   else        the side of curated.splits
 -- columns:
---   example_id  VARCHAR
---   subject_id  VARCHAR
---   source      VARCHAR
---   task_type   VARCHAR
+--   example_id  VARCHAR  the example
+--   subject_id  VARCHAR  the unit that a split never cuts through
+--   source      VARCHAR  claude_code, group_chat, chat, gateway, checkpoint or generated
+--   task_type   VARCHAR  as in curated.examples
 --   fate        VARCHAR  train, validation, test, open or excluded
 --   reason      VARCHAR  why it is excluded or open; null for the rest
 with settled as (

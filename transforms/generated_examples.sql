@@ -8,20 +8,20 @@
 -- rules:
 --   target   an assistant message with a weight above 0; where no message has a weight, every assistant message
 -- columns:
---   example_id          VARCHAR    event id
---   subject_id          VARCHAR
---   conversation_id     VARCHAR
---   source              VARCHAR    generated
---   task_hint           VARCHAR    the task type that the generator gave
---   source_uri          VARCHAR
---   messages            MESSAGE[]
---   tools               TOOL[]
---   origin_event_ids    VARCHAR[]
---   notes               VARCHAR[]  none
---   is_context_missing  BOOLEAN    never
---   is_final            BOOLEAN    always
---   started_at          TIMESTAMPTZ
---   ended_at            TIMESTAMPTZ
+--   example_id          VARCHAR      event id
+--   subject_id          VARCHAR      the unit that a split never cuts through
+--   conversation_id     VARCHAR      conversation that it comes from
+--   source              VARCHAR      generated
+--   task_hint           VARCHAR      the task type that the generator gave
+--   source_uri          VARCHAR      URI of the origin
+--   messages            MESSAGE[]    canonical messages; weight 1 is a target
+--   tools               TOOL[]       tools that were declared
+--   origin_event_ids    VARCHAR[]    the events that it was made from
+--   notes               VARCHAR[]    none
+--   is_context_missing  BOOLEAN      never
+--   is_final            BOOLEAN      always
+--   started_at          TIMESTAMPTZ  when it was generated
+--   ended_at            TIMESTAMPTZ  when it was generated
 select
     event_id as example_id,
     subject_id,

@@ -12,22 +12,22 @@
 --   tool            results of A's own calls, after the call; others' calls and results are told as text
 --   tail            everything after A's last output is trimmed
 -- columns:
---   example_id          VARCHAR    md5 of conversation, window's first turn and agent
---   subject_id          VARCHAR
---   conversation_id     VARCHAR
---   source              VARCHAR    group_chat
---   task_hint           VARCHAR    group
---   task_id             VARCHAR
---   agent               VARCHAR    the target agent
---   source_uri          VARCHAR
---   messages            MESSAGE[]
---   tools               TOOL[]
---   origin_event_ids    VARCHAR[]
---   notes               VARCHAR[]  roster, opens_with_summary, interrupted, refused_call, truncated, empty_output, tail_trimmed
---   window_index        BIGINT
---   is_context_missing  BOOLEAN
---   is_final            BOOLEAN
---   started_at          TIMESTAMPTZ
+--   example_id          VARCHAR      md5 of conversation, window's first turn and agent
+--   subject_id          VARCHAR      the unit that a split never cuts through
+--   conversation_id     VARCHAR      conversation that it comes from
+--   source              VARCHAR      group_chat
+--   task_hint           VARCHAR      group
+--   task_id             VARCHAR      native task id, where the log has one
+--   agent               VARCHAR      the target agent
+--   source_uri          VARCHAR      URI of the origin
+--   messages            MESSAGE[]    canonical messages; weight 1 is a target
+--   tools               TOOL[]       tools that were declared
+--   origin_event_ids    VARCHAR[]    the events that it was made from
+--   notes               VARCHAR[]    roster, opens_with_summary, interrupted, refused_call, truncated, empty_output, tail_trimmed
+--   window_index        BIGINT       context window of the conversation, 0-based
+--   is_context_missing  BOOLEAN      something that the model saw is not in the lake
+--   is_final            BOOLEAN      a terminal event ended the conversation
+--   started_at          TIMESTAMPTZ  first thing logged in the window
 --   ended_at            TIMESTAMPTZ  of the last thing logged in the window, trimmed or not
 with judged as (
     select distinct subject_id, conversation_id from curated.turns where purpose is not null

@@ -11,7 +11,7 @@
 --   child_id    VARCHAR  example
 --   parent_id   VARCHAR  example it was made from
 --   root_id     VARCHAR  the oldest ancestor by this parent; the least where there are several
---   method      VARCHAR
+--   method      VARCHAR  how the child was made
 --   generation  BIGINT   longest way to an example that was not generated: 1 for a direct child
 with recursive edges as (
     select distinct event_id as child_id, unnest(parent_ids) as parent_id, method

@@ -32,43 +32,43 @@
 --   provider identity: open-instruct's filter by keywords; refusal opening and structure: curation.md §2b; key
 --   patterns: the providers' published prefixes
 -- columns:
---   example_id             VARCHAR
---   subject_id             VARCHAR
---   verdict                VARCHAR    keep or drop
---   outcome                VARCHAR    success, failure or unknown
---   outcome_origin         VARCHAR    who says so
---   score_basis            VARCHAR    review, outcome or heuristics
---   ends_on                VARCHAR    role of the last message
---   reasons                VARCHAR[]  hard reasons, the first decides
---   warnings               VARCHAR[]  soft signals that lowered the score
---   success_score          DOUBLE     0 to 1
---   call_count             BIGINT     tool calls
---   result_count           BIGINT     tool results
---   tool_error_count       BIGINT     results that are failures
---   unanswered_count       BIGINT     calls that lack a result
---   orphan_count           BIGINT     results that lack a call
---   bad_argument_count     BIGINT     calls whose arguments are no JSON
---   undeclared_count       BIGINT     calls in targets to tools that were not declared
---   role_order_count       BIGINT     tool messages that follow neither a call nor a result
---   empty_target_count     BIGINT     targets without text and calls
---   longest_repeat         BIGINT     longest run of equal calls
---   line_count             BIGINT     lines of the targets, empty ones and code fences aside
---   duplicate_line_rate    DOUBLE     share of them that are repeats, 0 to 1
---   repair_rate            DOUBLE     share of the person's prompts that are corrected by the next; null where unknown
---   frustration_rate       DOUBLE     share of prompts that meet complaints
---   interruption_rate      DOUBLE     share of prompts that were interrupted
---   thanks_rate            DOUBLE     share of prompts that are thanked for
---   feedback_score         DOUBLE     mean of thumbs and ratings, 0 to 1
---   judge_pass_rate        DOUBLE     share of judgements with a verdict that pass
---   review_count           BIGINT     reviews of exactly this content
---   failed_step_count      BIGINT     steps and turns of it that an outcome event calls failed
---   is_refusal             BOOLEAN    the last target declines
---   is_honest_decline      BOOLEAN    it declines because no tool or ability fits
---   is_provider_identity   BOOLEAN    a target says which provider made it
---   has_secret             BOOLEAN    a raw key is left somewhere in the texts
---   is_truncated           BOOLEAN    the last target was cut by length
---   is_context_missing     BOOLEAN
---   started_at             TIMESTAMPTZ
+--   example_id            VARCHAR      the example
+--   subject_id            VARCHAR      the unit that a split never cuts through
+--   verdict               VARCHAR      keep or drop
+--   outcome               VARCHAR      success, failure or unknown
+--   outcome_origin        VARCHAR      who says so
+--   score_basis           VARCHAR      review, outcome or heuristics
+--   ends_on               VARCHAR      role of the last message
+--   reasons               VARCHAR[]    hard reasons, the first decides
+--   warnings              VARCHAR[]    soft signals that lowered the score
+--   success_score         DOUBLE       0 to 1
+--   call_count            BIGINT       tool calls
+--   result_count          BIGINT       tool results
+--   tool_error_count      BIGINT       results that are failures
+--   unanswered_count      BIGINT       calls that lack a result
+--   orphan_count          BIGINT       results that lack a call
+--   bad_argument_count    BIGINT       calls whose arguments are no JSON
+--   undeclared_count      BIGINT       calls in targets to tools that were not declared
+--   role_order_count      BIGINT       tool messages that follow neither a call nor a result
+--   empty_target_count    BIGINT       targets without text and calls
+--   longest_repeat        BIGINT       longest run of equal calls
+--   line_count            BIGINT       lines of the targets, empty ones and code fences aside
+--   duplicate_line_rate   DOUBLE       share of them that are repeats, 0 to 1
+--   repair_rate           DOUBLE       share of the person's prompts that are corrected by the next; null where unknown
+--   frustration_rate      DOUBLE       share of prompts that meet complaints
+--   interruption_rate     DOUBLE       share of prompts that were interrupted
+--   thanks_rate           DOUBLE       share of prompts that are thanked for
+--   feedback_score        DOUBLE       mean of thumbs and ratings, 0 to 1
+--   judge_pass_rate       DOUBLE       share of judgements with a verdict that pass
+--   review_count          BIGINT       reviews of exactly this content
+--   failed_step_count     BIGINT       steps and turns of it that an outcome event calls failed
+--   is_refusal            BOOLEAN      the last target declines
+--   is_honest_decline     BOOLEAN      it declines because no tool or ability fits
+--   is_provider_identity  BOOLEAN      a target says which provider made it
+--   has_secret            BOOLEAN      a raw key is left somewhere in the texts
+--   is_truncated          BOOLEAN      the last target was cut by length
+--   is_context_missing    BOOLEAN      something that the model saw is not in the lake
+--   started_at            TIMESTAMPTZ  first event of the example
 with spoken as (
     select
         example_id,
@@ -216,7 +216,9 @@ text_checks as (
         coalesce(bool_or(
             message.weight > 0 and regexp_matches(
                 message.content,
-                '(\b(i am|i''m|as) (an? )?(ai )?(language )?(model|assistant)?[^.\n]{0,40}\b(trained|developed|created|made|built) by|\bi am|\bi''m|\bcalled) (chatgpt|gpt-[0-9]|openai|claude\b|anthropic|gemini\b|google deepmind|llama\b|meta ai|mistral ai|deepseek|qwen\b|alibaba cloud|cohere|grok\b)',
+                '(\b(i am|i''m|as) (an? )?(ai )?(language )?(model|assistant)?[^.\n]{0,40}\b(trained|developed|'
+                    || 'created|made|built) by|\bi am|\bi''m|\bcalled) (chatgpt|gpt-[0-9]|openai|claude\b|anthropic|'
+                    || 'gemini\b|google deepmind|llama\b|meta ai|mistral ai|deepseek|qwen\b|alibaba cloud|cohere|grok\b)',
                 'i'
             )
         ), false) as is_provider_identity,
@@ -228,7 +230,11 @@ text_checks as (
                     message.reasoning,
                     array_to_string([call.arguments for call in coalesce(message.tool_calls, [])], ' ')
                 ),
-                '(^|[^A-Za-z0-9_/+.-])(sk-(proj-|ant-|or-)?[A-Za-z0-9_-]{20,}|AKIA[0-9A-Z]{16}|gh[pousr]_[A-Za-z0-9]{36}|xox[abprs]-[A-Za-z0-9-]{20,}|AIza[0-9A-Za-z_-]{35}|glpat-[A-Za-z0-9_-]{20}|hf_[A-Za-z0-9]{34})($|[^A-Za-z0-9_/+=-])|-----BEGIN [A-Z ]*PRIVATE KEY-----|\beyJ[A-Za-z0-9_-]{10,}\.eyJ[A-Za-z0-9_-]{10,}\.[A-Za-z0-9_-]{10,}'
+                '(^|[^A-Za-z0-9_/+.-])(sk-(proj-|ant-|or-)?[A-Za-z0-9_-]{20,}|AKIA[0-9A-Z]{16}|'
+                    || 'gh[pousr]_[A-Za-z0-9]{36}|xox[abprs]-[A-Za-z0-9-]{20,}|AIza[0-9A-Za-z_-]{35}|'
+                    || 'glpat-[A-Za-z0-9_-]{20}|hf_[A-Za-z0-9]{34})($|[^A-Za-z0-9_/+=-])|'
+                    || '-----BEGIN [A-Z ]*PRIVATE KEY-----|'
+                    || '\beyJ[A-Za-z0-9_-]{10,}\.eyJ[A-Za-z0-9_-]{10,}\.[A-Za-z0-9_-]{10,}'
             )
         ), false) as has_secret,
         arg_max(message.content, message_no) filter (where message.weight > 0) as last_text,
@@ -432,7 +438,8 @@ signals as (
         coalesce(
             text_checks.last_calls = 0 and len(text_checks.last_text) < 600 and regexp_matches(
                 left(text_checks.last_text, 120),
-                '\b(i''?m sorry|i am sorry|i apologi[sz]e|unfortunately|i can(no|''?)t|i can not|i''?m (not able|unable)|i am (not able|unable)|i won''?t)\b',
+                '\b(i''?m sorry|i am sorry|i apologi[sz]e|unfortunately|i can(no|''?)t|i can not|i''?m (not able|'
+                    || 'unable)|i am (not able|unable)|i won''?t)\b',
                 'i'
             ),
             false
@@ -440,7 +447,9 @@ signals as (
         coalesce(
             regexp_matches(
                 text_checks.last_text,
-                '\b(capabilit|do(n''t| not) have (the |an? |any )?(abilit|access|tool|function)|not able to|unable to|no (suitable )?tool|functions? (available|provided)|current(ly)? (function|tool|abilit))',
+                '\b(capabilit|do(n''t| not) have (the |an? |any )?(abilit|access|tool|function)|not able to|'
+                    || 'unable to|no (suitable )?tool|functions? (available|provided)|current(ly)? (function|tool|'
+                    || 'abilit))',
                 'i'
             ),
             false

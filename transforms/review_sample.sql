@@ -12,7 +12,7 @@
 -- thresholds:
 --   rate 10 %: the plan's share of human review; 3 in a small stratum is ours
 -- columns:
---   example_id    VARCHAR
+--   example_id    VARCHAR  the example
 --   content_hash  VARCHAR  what was drawn; a review of other content is stale
 --   stratum       VARCHAR  source/task type/band
 --   rate          DOUBLE   chance that an example of the stratum was drawn, 0 to 1

@@ -14,22 +14,22 @@
 --   tail            everything after the last target is trimmed: unanswered prompts, trailing results
 --   eval traffic    a conversation with a purpose (eval, suite, judge) gives no example
 -- columns:
---   example_id          VARCHAR    md5 of the conversation and the window's first turn: stable as the window grows
---   subject_id          VARCHAR
---   conversation_id     VARCHAR
---   source              VARCHAR    claude_code or chat
---   task_hint           VARCHAR    handoff: the conversation was started by another's call
---   task_id             VARCHAR
---   agent               VARCHAR
---   source_uri          VARCHAR
---   messages            MESSAGE[]
---   tools               TOOL[]
---   origin_event_ids    VARCHAR[]
---   notes               VARCHAR[]  opens_with_summary, interrupted, refused_call, truncated, empty_output, tail_trimmed
---   window_index        BIGINT
---   is_context_missing  BOOLEAN
---   is_final            BOOLEAN
---   started_at          TIMESTAMPTZ
+--   example_id          VARCHAR      md5 of the conversation and the window's first turn: stable as the window grows
+--   subject_id          VARCHAR      the unit that a split never cuts through
+--   conversation_id     VARCHAR      conversation that it comes from
+--   source              VARCHAR      claude_code or chat
+--   task_hint           VARCHAR      handoff: the conversation was started by another's call
+--   task_id             VARCHAR      native task id, where the log has one
+--   agent               VARCHAR      agent of the last output
+--   source_uri          VARCHAR      URI of the origin
+--   messages            MESSAGE[]    canonical messages; weight 1 is a target
+--   tools               TOOL[]       tools that were declared
+--   origin_event_ids    VARCHAR[]    the events that it was made from
+--   notes               VARCHAR[]    opens_with_summary, interrupted, refused_call, truncated, empty_output, tail_trimmed
+--   window_index        BIGINT       context window of the conversation, 0-based
+--   is_context_missing  BOOLEAN      something that the model saw is not in the lake
+--   is_final            BOOLEAN      a terminal event ended the conversation
+--   started_at          TIMESTAMPTZ  first thing logged in the window
 --   ended_at            TIMESTAMPTZ  of the last thing logged in the window, trimmed or not
 with judged as (
     select distinct subject_id, conversation_id from curated.turns where purpose is not null

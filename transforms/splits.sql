@@ -12,8 +12,8 @@
 --   validation   10 %: below '1999' in hex (0x1999 / 0x10000)
 --   large group  of at least 30 examples (ours): in a small lake every group has 5 %
 -- columns:
---   example_id  VARCHAR
---   group_id    VARCHAR
+--   example_id  VARCHAR  the example
+--   group_id    VARCHAR  least example id of the group
 --   split       VARCHAR  train or validation
 --   basis       VARCHAR  hash or large_group
 --   group_size  BIGINT   examples of the group

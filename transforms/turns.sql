@@ -7,45 +7,45 @@
 -- inputs:  curated.messages
 -- order:   started_at
 -- columns:
---   turn_id                 VARCHAR    event id of the first part
---   subject_id              VARCHAR
---   conversation_id         VARCHAR
---   parent_conversation_id  VARCHAR    conversation whose call started this one
---   parent_call_id          VARCHAR    that call
---   response_id             VARCHAR    native id of the model output
---   form                    VARCHAR    group (several agents speak) or session
---   kind                    VARCHAR    as in events.chat_messages; notices are left out
---   agent                   VARCHAR
---   recipient               VARCHAR
---   role                    VARCHAR    as sent
---   name                    VARCHAR
---   content                 VARCHAR    texts of the parts, joined by an empty line; '' where there is none
---   reasoning               VARCHAR
---   tool_call_id            VARCHAR
---   parts                   VARCHAR    JSON array of what is not text
---   model                   VARCHAR
---   finish_reason           VARCHAR
---   task_id                 VARCHAR
---   outcome                 VARCHAR    success or failure where the log labels the conversation
---   purpose                 VARCHAR
---   source_uri              VARCHAR
---   event_ids               VARCHAR[]
---   tool_calls              TOOL_CALL[]
---   tools                   TOOL[]
---   turn_index              BIGINT     place in the conversation, 0-based
---   window_index            BIGINT     context window of the conversation, 0-based
---   input_tokens            BIGINT     largest of the parts: every part repeats the output's usage
---   cached_tokens           BIGINT
---   cache_write_tokens      BIGINT
---   output_tokens           BIGINT
---   reasoning_tokens        BIGINT
---   cost_usd                DOUBLE
---   is_error                BOOLEAN    the tool failed; null where the log does not say; a human's refusal is no failure
---   is_final                BOOLEAN
---   is_refused              BOOLEAN    a human refused a call of this output
---   is_context_missing      BOOLEAN    the window opens at a message whose parent is not in the lake
---   started_at              TIMESTAMPTZ
---   ended_at                TIMESTAMPTZ
+--   turn_id                 VARCHAR      event id of the first part
+--   subject_id              VARCHAR      the unit that a split never cuts through
+--   conversation_id         VARCHAR      conversation; the subject where the log names none
+--   parent_conversation_id  VARCHAR      conversation whose call started this one
+--   parent_call_id          VARCHAR      that call
+--   response_id             VARCHAR      native id of the model output
+--   form                    VARCHAR      group (several agents speak) or session
+--   kind                    VARCHAR      as in events.chat_messages; notices are left out
+--   agent                   VARCHAR      agent that speaks; null for humans
+--   recipient               VARCHAR      agent that is addressed, where one is
+--   role                    VARCHAR      as sent
+--   name                    VARCHAR      speaker's display name; tool name of a result
+--   content                 VARCHAR      texts of the parts, joined by an empty line; '' where there is none
+--   reasoning               VARCHAR      readable reasoning of the parts, joined by an empty line
+--   tool_call_id            VARCHAR      call that a result answers
+--   parts                   VARCHAR      JSON array of what is not text
+--   model                   VARCHAR      model that wrote it
+--   finish_reason           VARCHAR      why the model stopped, as sent
+--   task_id                 VARCHAR      native task id, where the log has one
+--   outcome                 VARCHAR      success or failure where the log labels the conversation
+--   purpose                 VARCHAR      eval, suite or judge: traffic that never becomes an example
+--   source_uri              VARCHAR      URI of the origin
+--   event_ids               VARCHAR[]    the events of the parts
+--   tool_calls              TOOL_CALL[]  calls of all parts
+--   tools                   TOOL[]       tools declared at this point, where the log says
+--   turn_index              BIGINT       place in the conversation, 0-based
+--   window_index            BIGINT       context window of the conversation, 0-based
+--   input_tokens            BIGINT       largest of the parts: every part repeats the output's usage
+--   cached_tokens           BIGINT       tokens read from the cache
+--   cache_write_tokens      BIGINT       tokens written to the cache
+--   output_tokens           BIGINT       tokens generated, as reported
+--   reasoning_tokens        BIGINT       reasoning tokens, as reported
+--   cost_usd                DOUBLE       cost at call time in USD, as reported
+--   is_error                BOOLEAN      the tool failed; null where the log does not say; a human's refusal is no failure
+--   is_final                BOOLEAN      ends the conversation
+--   is_refused              BOOLEAN      a human refused a call of this output
+--   is_context_missing      BOOLEAN      the window opens at a message whose parent is not in the lake
+--   started_at              TIMESTAMPTZ  first part
+--   ended_at                TIMESTAMPTZ  last part
 with lines as (
     select
         messages.* replace (nullif(messages.content, '') as content),
