@@ -70,9 +70,14 @@ func runCase(t *testing.T, query, scope, inputs, text string) error {
 	if err != nil {
 		return err
 	}
-	for _, zone := range []string{"UTC", "America/New_York"} {
-		if err := c.run(t.Context(), open(t, zone), find(tables, "shouts"), tables); err != nil {
+	table := find(tables, "shouts")
+	for _, zone := range []string{"America/New_York", "UTC"} {
+		session := open(t, zone)
+		if err := c.run(t.Context(), session, table, tables); err != nil {
 			return err
+		}
+		if zone == "UTC" && table.Scope != derive.ScopeAll {
+			return c.checkScope(t.Context(), session, table)
 		}
 	}
 	return nil
