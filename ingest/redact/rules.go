@@ -205,6 +205,9 @@ func privateKey(text string, at int) int {
 	for to < len(text) && (alnum.has(text[to]) || strings.IndexByte("+/=\r\n\\ :,-", text[to]) >= 0) {
 		to++
 	}
+	for to > body && text[to-1] == '\\' {
+		to-- // it escapes what follows
+	}
 	if to-body < 40 {
 		return -1 // spoken of, not shown
 	}

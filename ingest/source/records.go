@@ -95,7 +95,6 @@ type recordReader struct {
 	buf     []byte // read and not yet passed
 	eof     bool
 	line    int64 // of buf[0], 1-based
-	ordinal int64 // of the next record
 	started bool  // something but a byte-order mark was seen
 	scan    jsonScan
 	record  Record
@@ -268,8 +267,8 @@ func (r *recordReader) take(n int) error {
 	case !json.Valid(raw):
 		reason, detail = ReasonNotJSON, syntaxError(raw)
 	case raw[0] == '{' || raw[0] == '[' && r.arrayAt == 0:
-		r.record = Record{Ordinal: r.ordinal, Line: r.line, Raw: raw}
-		r.ordinal++
+		r.record = Record{Ordinal: r.in.Records, Line: r.line, Raw: raw}
+		r.in.Records++
 		return nil
 	default:
 		reason, detail = ReasonWrongType, "an array holds something else than objects"
@@ -404,7 +403,7 @@ func hexSum(h hash.Hash) string { return hex.EncodeToString(h.Sum(nil)) }
 
 // reject hands a reject out and counts it as a record.
 func (r *recordReader) reject(reject Reject) error {
-	reject.Record = r.ordinal
-	r.ordinal++
+	reject.Record = r.in.Records
+	r.in.Records++
 	return r.out.Reject(reject)
 }

@@ -36,6 +36,10 @@ type Input struct {
 	Name string    // as given by the user, for messages and dead letters
 	Path string    // of a plain local file; empty for streams and compressed files
 	R    io.Reader // decompressed
+	// Records is how many records the format has found so far, rejected ones
+	// included. The function Records counts them; a format that reads in
+	// another way may count itself.
+	Records int64
 }
 
 // Out takes what a format reads.

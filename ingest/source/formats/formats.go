@@ -7,9 +7,12 @@ import (
 	"github.com/weir-lake/weir/ingest/source/anthropic"
 	"github.com/weir-lake/weir/ingest/source/cassette"
 	"github.com/weir-lake/weir/ingest/source/claudecode"
+	"github.com/weir-lake/weir/ingest/source/document"
+	"github.com/weir-lake/weir/ingest/source/groupchat"
 	"github.com/weir-lake/weir/ingest/source/langgraph"
 	"github.com/weir-lake/weir/ingest/source/litellm"
 	"github.com/weir-lake/weir/ingest/source/openai"
+	"github.com/weir-lake/weir/ingest/source/weirevents"
 )
 
 // All lists the formats by name.
@@ -19,8 +22,11 @@ func All() []source.Format {
 		cassette.Format(),
 		langgraph.JSONL(),
 		claudecode.Format(),
+		document.Format(),
+		groupchat.Format(),
 		langgraph.Format(),
 		litellm.Format(),
 		openai.Format(),
+		weirevents.Format(),
 	}
 }
