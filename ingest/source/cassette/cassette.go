@@ -85,6 +85,7 @@ func read(ctx context.Context, in *source.Input, out source.Out) error {
 		whole.Reason, whole.Detail = "not_yaml", err.Error()
 		return out.Reject(whole)
 	}
+	in.Records = int64(len(interactions))
 	var calls []llm.Call
 	var assembler llm.Assembler
 	for i, node := range interactions {

@@ -65,6 +65,7 @@ func read(ctx context.Context, in *source.Input, out source.Out) error {
 	}
 	defer rows.Close()
 	for n := int64(0); rows.Next(); n++ {
+		in.Records++
 		var r row
 		var parent, kind, writes sql.NullString
 		if err := rows.Scan(&r.thread, &r.namespace, &r.id, &parent, &kind, &r.checkpoint, &r.metadata, &writes); err != nil {
