@@ -1,0 +1,186 @@
+package files
+
+import (
+	"bytes"
+	"context"
+	"crypto/sha256"
+	"encoding/base64"
+	"encoding/hex"
+	"encoding/json"
+	"fmt"
+	"io"
+	"os"
+	"strings"
+	"unicode/utf8"
+
+	"github.com/weir-lake/weir/ingest/source"
+	"github.com/weir-lake/weir/lake"
+)
+
+// read reads a file with its format. A panic of the format ends the file, not
+// the run.
+func (run *ingestion) read(ctx context.Context, format source.Format, in *input, out *output) (err error) {
+	defer func() {
+		if fault := recover(); fault != nil {
+			err = out.Reject(source.Reject{
+				Reason: "reader_failed", Detail: fmt.Sprintf("the reader of %s stopped: %v", format.Name, fault),
+				Record: -1, Body: in.probe.Head, Length: int64(len(in.probe.Head)),
+			})
+		}
+	}()
+	if err := format.Read(ctx, &in.Input, out); err != nil {
+		return err
+	}
+	return out.rejectArchive(in)
+}
+
+// output takes what a format reads of one file.
+type output struct {
+	ctx     context.Context
+	run     *ingestion
+	file    *FileSummary
+	version int64
+	err     error // of the appender: ends the run
+}
+
+// Emit implements source.Out.
+func (o *output) Emit(e lake.Event) error {
+	if o.err != nil {
+		return o.err
+	}
+	if what := incomplete(e); what != "" {
+		body, _ := json.Marshal(e.Data)
+		return o.Reject(source.Reject{
+			Reason: source.ReasonIncomplete, Detail: fmt.Sprintf("event %s of type %s: %s", e.ID, e.Type, what), Record: -1, Body: body,
+		})
+	}
+	if e.ParserVersion == 0 {
+		e.ParserVersion = o.version
+	}
+	payload, _ := lake.PayloadOf(e.Type)
+	o.append(e)
+	if o.err == nil {
+		o.file.Events[payload.Family]++
+	}
+	return o.err
+}
+
+// rejectArchive rejects a compressed file that could not be unpacked to its
+// end. It does nothing for other files.
+func (o *output) rejectArchive(in *input) error {
+	if in.unpacked == nil || in.unpacked.err == nil {
+		return nil
+	}
+	reject := source.Reject{Reason: "corrupt_archive", Detail: in.unpacked.err.Error() + "; what came before was read", Record: -1}
+	if f, err := os.Open(in.Name); err == nil { // standard input is gone
+		defer f.Close()
+		reject = whole(f, reject)
+	}
+	return o.Reject(reject)
+}
+
+// incomplete says what an event lacks that the appender insists on. A reader
+// that lets such an event through has a bug, and one file of it shall not stop
+// the others.
+func incomplete(e lake.Event) string {
+	switch _, known := lake.PayloadOf(e.Type); {
+	case !known:
+		return "unknown type"
+	case e.ID == "":
+		return "no id"
+	case e.Subject == "":
+		return "no subject"
+	case e.Time.IsZero():
+		return "no time"
+	case e.Time.Year() < 1 || e.Time.Year() > 9999:
+		return "the time is out of range"
+	case e.Data == nil:
+		return "no payload"
+	}
+	return ""
+}
+
+func (o *output) append(e lake.Event) {
+	for kind, n := range o.run.redactor.Event(&e) {
+		o.file.Secrets[kind] += int64(n)
+	}
+	o.err = o.run.out.Append(o.ctx, e)
+}
+
+// Reject implements source.Out.
+func (o *output) Reject(reject source.Reject) error {
+	if o.err != nil {
+		return o.err
+	}
+	d := &lake.DeadLetter{
+		Stage: "ingest", Reason: reject.Reason, Detail: reject.Detail, Format: o.file.Format, File: o.file.Name,
+		SHA256: reject.SHA256, LengthBytes: max(reject.Length, int64(len(reject.Body))),
+	}
+	if reject.Line > 0 {
+		d.Line = &reject.Line
+	}
+	if reject.Record >= 0 {
+		d.Record = &reject.Record
+	}
+	if d.SHA256 == "" {
+		sum := sha256.Sum256(reject.Body)
+		d.SHA256 = hex.EncodeToString(sum[:])
+	}
+	// Not the file's name: the same record rejected again is the same letter.
+	id := lake.StableID("deadletter", d.Format, d.Reason, d.SHA256)
+	o.body(d, id, reject.Body)
+	o.append(lake.Event{
+		ID: id, Source: "weir-ingest://" + d.Format, Type: "weir.deadletter.record.v1", Subject: id,
+		Time: o.run.now().UTC(), ParserVersion: o.version, Data: d,
+	})
+	if o.err == nil {
+		o.file.DeadLetters[d.Reason]++
+	}
+	return o.err
+}
+
+// body keeps the beginning of a record: as text, or in base64 where it is none.
+// A secret must not hide behind one broken byte, so where there is one the text
+// without it is kept.
+func (o *output) body(d *lake.DeadLetter, subject string, record []byte) {
+	kept := record
+	if len(kept) > source.RejectBytes {
+		kept = kept[:source.RejectBytes]
+		for len(kept) > source.RejectBytes-utf8.UTFMax && !utf8.RuneStart(record[len(kept)]) {
+			kept = kept[:len(kept)-1]
+		}
+	}
+	if utf8.Valid(kept) {
+		d.Body, d.Encoding = string(kept), "utf-8"
+		return
+	}
+	text := strings.ToValidUTF8(string(kept), string(utf8.RuneError))
+	if redacted, counts := o.run.redactor.Text(subject, text); counts != nil {
+		d.Body, d.Encoding = redacted, "utf-8"
+		for kind, n := range counts {
+			o.file.Secrets[kind] += int64(n)
+		}
+		return
+	}
+	d.Body, d.Encoding = base64.StdEncoding.EncodeToString(kept), "base64"
+}
+
+// whole makes a reject of all that is left of a reader.
+func whole(r io.Reader, reject source.Reject) source.Reject {
+	sum := sha256.New()
+	head := bytes.Buffer{}
+	n, _ := io.Copy(io.MultiWriter(sum, &limited{&head, source.RejectBytes}), r)
+	reject.Body, reject.Length, reject.SHA256 = head.Bytes(), n, hex.EncodeToString(sum.Sum(nil))
+	return reject
+}
+
+// limited keeps the first bytes that are written.
+type limited struct {
+	b   *bytes.Buffer
+	max int
+}
+
+func (l *limited) Write(p []byte) (int, error) {
+	l.b.Write(p[:min(len(p), l.max-l.b.Len())])
+	return len(p), nil
+}
