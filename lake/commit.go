@@ -28,9 +28,10 @@ var dataPath = regexp.MustCompile(`^([A-Za-z0-9-][A-Za-z0-9._-]*/)*[A-Za-z0-9-][
 // against theirs and tried on top of it.
 //
 // The error matches ErrStale, ErrConflict or ErrSchema where the change is
-// definitely not in the log: only then may the caller delete the files. After
-// any other error it may be; a caller that tries again with the same Txns gets
-// ErrStale if it was, and vacuum takes files that no version names.
+// definitely not in the log: only then may the caller discard the files. After
+// any other error it may be. Trying again with the same files then fails, with
+// an error of none of these kinds, if it was; with new files it gets ErrStale
+// from the same Txns. Vacuum takes files that no version names.
 func (t *Table) Commit(ctx context.Context, c Commit) (*Snapshot, error) {
 	state, err := t.commit(ctx, c)
 	if err != nil {
@@ -52,6 +53,9 @@ func (t *Table) commit(ctx context.Context, c Commit) (*tableState, error) {
 		return nil, err
 	}
 	for {
+		if err := ctx.Err(); err != nil {
+			return nil, err
+		}
 		actions, err := t.actions(state, c, id)
 		if err != nil {
 			return nil, err
@@ -76,9 +80,6 @@ func (t *Table) commit(ctx context.Context, c Commit) (*tableState, error) {
 			return nil, err
 		}
 		if err := t.catchUp(ctx, state); err != nil {
-			return nil, err
-		}
-		if err := ctx.Err(); err != nil {
 			return nil, err
 		}
 	}
@@ -123,6 +124,13 @@ func (t *Table) checkCommit(ctx context.Context, c Commit) error {
 
 // check tells whether the change still fits the head.
 func (s *tableState) check(c Commit) error {
+	for _, file := range c.Add {
+		// An earlier try has landed. This comes first, and is no ErrStale:
+		// whoever was told so would delete files that are in use.
+		if s.live[file.Path] {
+			return fmt.Errorf("add %s: in the table already", file.Path)
+		}
+	}
 	if c.ExpectVersion != nil && *c.ExpectVersion != s.version {
 		return fmt.Errorf("at version %d, expected %d: %w", s.version, *c.ExpectVersion, ErrConflict)
 	}
@@ -138,11 +146,6 @@ func (s *tableState) check(c Commit) error {
 	for _, path := range c.Remove {
 		if !s.live[path] {
 			return fmt.Errorf("remove %s: not live: %w", path, ErrConflict)
-		}
-	}
-	for _, file := range c.Add {
-		if s.live[file.Path] {
-			return fmt.Errorf("add %s: in the table already: %w", file.Path, ErrConflict)
 		}
 	}
 	if c.Overwrite && len(c.Remove) != len(s.files) {

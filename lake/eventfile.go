@@ -13,9 +13,9 @@ import (
 	"github.com/parquet-go/parquet-go"
 )
 
-// Bounds of a writer's memory. A row group ends at whichever comes first; with
-// a batch of values and a page for each column they make a writer's size,
-// about 100 MB at worst, whatever the file's.
+// Bounds of a writer's memory, whatever the file's size: some 45 MB for small
+// rows, a few times the largest record where that is more. A row group ends at
+// whichever comes first.
 const (
 	rowGroupRows  = 128 << 10
 	rowGroupBytes = 64 << 20 // of values, before compression

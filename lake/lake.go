@@ -53,7 +53,8 @@ type settings struct {
 	CreatedAt     time.Time `json:"created_at"`
 }
 
-// Options of a lake. The zero value is right for all but tests.
+// Options of a lake. The zero value is right for all but tests. What is given
+// must be as safe for concurrent use as the lake is meant to be.
 type Options struct {
 	Storage Storage          // of the lake's folder; nil: LocalStorage
 	Clock   func() time.Time // stamps commits; nil: time.Now

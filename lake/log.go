@@ -32,11 +32,31 @@ type logAction struct {
 }
 
 type commitInfo struct {
-	Timestamp  int64             `json:"timestamp"` // ms
-	Operation  string            `json:"operation"`
-	Parameters map[string]string `json:"operationParameters"`
-	EngineInfo string            `json:"engineInfo,omitempty"`
-	TxnID      string            `json:"txnId,omitempty"` // ours: tells whose commit took a slot
+	Timestamp  int64            `json:"timestamp"` // ms
+	Operation  string           `json:"operation"`
+	Parameters commitParameters `json:"operationParameters"`
+	EngineInfo string           `json:"engineInfo,omitempty"`
+	TxnID      string           `json:"txnId,omitempty"` // ours: tells whose commit took a slot
+}
+
+// commitParameters are text in our commits. Other tools' may be any JSON, which
+// is kept as it stands.
+type commitParameters map[string]string
+
+func (p *commitParameters) UnmarshalJSON(data []byte) error {
+	var raw map[string]json.RawMessage
+	if err := json.Unmarshal(data, &raw); err != nil {
+		return err
+	}
+	*p = commitParameters{}
+	for key, value := range raw {
+		var text string
+		if json.Unmarshal(value, &text) != nil {
+			text = string(value)
+		}
+		(*p)[key] = text
+	}
+	return nil
 }
 
 type protocol struct {

@@ -166,7 +166,7 @@ func (w *localWriter) Commit(name string) error {
 
 func (w *localWriter) Abort() {
 	w.file.Close()
-	os.Remove(w.temp) // what stays after a crash is swept with the temp folder
+	os.Remove(w.temp) // after a crash it stays, where nobody reads it
 }
 
 // mkdir makes a folder and its parents below the root, durably.

@@ -68,7 +68,7 @@ type Txn struct {
 type Commit struct {
 	Operation     string     // append, derive, compact, …
 	Columns       []Column   // required; a table grows columns, it never drops or retypes one unless Overwrite
-	Add           []DataFile // written by NewFile or found under the table's folder, fsynced
+	Add           []DataFile // durable in the table's folder: an EventWriter's, or DuckDB's after an fsync
 	Remove        []string   // paths of live files
 	Txns          []Txn
 	Info          map[string]string // goes into commitInfo
@@ -163,13 +163,48 @@ func (c *Changes) apply(actions []logAction) error {
 }
 
 // Discard deletes files that were written for a commit which has definitely
-// not come about (see Commit). It must never be given a file that is in the log.
+// not come about (see Commit). It refuses a file that any version of the table
+// names: deleting that would lose rows.
 func (t *Table) Discard(ctx context.Context, files ...DataFile) error {
+	named, err := t.namedFiles(ctx)
+	if err != nil {
+		return fmt.Errorf("%s: discard: %w", t.name, err)
+	}
 	var errs []error
 	for _, file := range files {
-		if err := t.lake.storage.Remove(ctx, path.Join(t.folder, file.Path)); err != nil && !errors.Is(err, fs.ErrNotExist) {
+		err := errors.New("is in the log")
+		if !named[file.Path] {
+			err = t.lake.storage.Remove(ctx, path.Join(t.folder, file.Path))
+		}
+		if err != nil && !errors.Is(err, fs.ErrNotExist) {
 			errs = append(errs, fmt.Errorf("%s: discard %s: %w", t.name, file.Path, err))
 		}
 	}
 	return errors.Join(errs...)
+}
+
+// namedFiles are the files that some version in the log has added.
+func (t *Table) namedFiles(ctx context.Context) (map[string]bool, error) {
+	versions, err := logVersions(ctx, t.lake.storage, t.folder)
+	if err != nil {
+		return nil, err
+	}
+	named := map[string]bool{}
+	for _, version := range versions {
+		actions, err := t.readCommit(ctx, version)
+		if err != nil {
+			return nil, err
+		}
+		for _, action := range actions {
+			if action.Add == nil {
+				continue
+			}
+			file, err := action.Add.file()
+			if err != nil {
+				return nil, err
+			}
+			named[file.Path] = true
+		}
+	}
+	return named, nil
 }
