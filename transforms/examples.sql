@@ -4,15 +4,16 @@
 -- key:     example_id
 -- scope:   subject
 -- inputs:  curated.session_examples, curated.group_examples, curated.call_examples,
---   curated.checkpoint_examples, curated.generated_examples
+--   curated.checkpoint_examples, curated.generated_examples, curated.swarm
 -- order:   started_at
 -- rules:
 --   task_type   the first that holds: generated → as its generator said; started by another's call → handoff; a
 --               target that speaks of the constitution, or of what the rules or principles say → constitutional;
---               group chat → conflict_resolution where someone disagrees or objects, synthesis where the last
---               target draws things together, handoff where a target passes work on, else coordination; a call
---               that transfers or delegates → handoff; tool calls, coding sessions and checkpoints →
---               task_completion; else other. A system prompt decides nothing: it is the same in every task
+--               group chat → conflict_resolution where a claim was refused, or someone disagrees, objects or
+--               points to an earlier claim; synthesis where the last target draws things together; handoff where
+--               the agent hands over, as an event or in a target; else coordination. A call that transfers or
+--               delegates → handoff; tool calls, coding sessions and checkpoints → task_completion; else other. A
+--               system prompt decides nothing: it is the same in every task
 --   tools       where the log declares none, one a tool that was called, with the argument names and types seen
 --   content     content_hash covers role, name, text with white space folded, calls and weight of each message,
 --               and tools and response format; ids, reasoning and models are left out
@@ -149,10 +150,23 @@ inferred as (
     group by tools_called.example_id
 ),
 
+swarms as (
+    select
+        subject_id,
+        bool_or(kind = 'claim' and granted = false) as has_refused_claim,
+        list(distinct agent) filter (where kind = 'handoff') as handing_agents,
+
+    from curated.swarm
+
+    group by subject_id
+),
+
 read as (
     select
         pieces.*,
         inferred.tools as inferred_tools,
+        coalesce(swarms.has_refused_claim, false) as has_refused_claim,
+        coalesce(list_contains(swarms.handing_agents, pieces.agent), false) as hands_over,
         [message for message in pieces.messages if message.weight > 0] as targets,
         array_to_string(
             [
@@ -170,6 +184,8 @@ read as (
     from pieces
 
     left join inferred on inferred.example_id = pieces.example_id
+
+    left join swarms on swarms.subject_id = pieces.subject_id
 )
 
 select
@@ -194,20 +210,26 @@ select
                 'i'
             )
         ]) > 0 then 'constitutional'
-        when source = 'group_chat' and len([
+        when source = 'group_chat' and (has_refused_claim or len([
             message for message in messages if message.role in ('assistant', 'user') and regexp_matches(
-                message.content, '\b(i (strongly |respectfully )?(disagree|object)\b|conflict|veto|overrul|both claim)', 'i'
-            )
-        ]) > 0 then 'conflict_resolution'
-        when source = 'group_chat' and regexp_matches(
-            targets[-1].content, '\b(synthesi|in summary|to sum up|taken together|combining|consensus)', 'i'
-        ) then 'synthesis'
-        when source = 'group_chat' and len([
-            message for message in targets if regexp_matches(
-                message.content, '\b(hand(ing|ed)?( it| this| that)? (over|off)|handoff|over to you|take over|passing (it|this) to)\b',
+                message.content,
+                '\b(i (strongly |respectfully )?(disagree|object)|conflict(s|ing)?|veto|overrul(e|ed|ing)|both claim(ed)?|'
+                    || '(claim|decision) stands|(is|was) (already )?(mine|claimed))\b',
                 'i'
             )
-        ]) > 0 then 'handoff'
+        ]) > 0) then 'conflict_resolution'
+        when source = 'group_chat' and regexp_matches(
+            targets[-1].content,
+            '\b(synthesi|in summary|to sum up|taken together|combining|consensus|put(ting)? (both|all|it all|everything) together)',
+            'i'
+        ) then 'synthesis'
+        when source = 'group_chat' and (hands_over or len([
+            message for message in targets if regexp_matches(
+                message.content,
+                '\b(hand(ing|ed)?( it| this| that)? (over|off)|hand-?(over|off)|over to you|passing (it|this) to)\b',
+                'i'
+            )
+        ]) > 0) then 'handoff'
         when len([
             call for call in flatten([coalesce(message.tool_calls, []) for message in targets])
             if regexp_matches(call.name, '(^|_)(transfer|hand_?off|delegate)', 'i')

@@ -438,8 +438,9 @@ signals as (
         coalesce(
             text_checks.last_calls = 0 and len(text_checks.last_text) < 600 and regexp_matches(
                 left(text_checks.last_text, 120),
-                '\b(i''?m sorry|i am sorry|i apologi[sz]e|unfortunately|i can(no|''?)t|i can not|i''?m (not able|'
-                    || 'unable)|i am (not able|unable)|i won''?t)\b',
+                '\b(i''?m sorry|i am sorry|i apologi[sz]e|unfortunately,? i|(i''?m|i am) (not able|unable) to|'
+                    || 'i won''?t (help|do|be able)|'
+                    || 'i (can(no|''?)t|can not) (help|assist|do that|provide|comply|fulfil|answer|share|create|write|generate))',
                 'i'
             ),
             false
