@@ -103,6 +103,13 @@ func TestDecodeEventKeepsWhatItDoesNotKnow(t *testing.T) {
 	if !reflect.DeepEqual(got, want) {
 		t.Errorf("extra %s", event.Extra)
 	}
+	wire, err := event.Encode()
+	if err != nil {
+		t.Fatal(err)
+	}
+	if back, err := DecodeEvent(wire); err != nil || back.Extra != event.Extra {
+		t.Errorf("on the wire and back: %v, extra %s", err, back.Extra)
+	}
 }
 
 func TestPayloadOf(t *testing.T) {
