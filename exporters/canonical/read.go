@@ -1,0 +1,244 @@
+package canonical
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+
+	"github.com/apache/arrow-go/v18/arrow"
+	"github.com/apache/arrow-go/v18/arrow/array"
+	"github.com/apache/arrow-go/v18/arrow/memory"
+	"github.com/apache/arrow-go/v18/parquet"
+	"github.com/apache/arrow-go/v18/parquet/file"
+	"github.com/apache/arrow-go/v18/parquet/pqarrow"
+
+	"github.com/weir-lake/weir/lake"
+)
+
+// batchRows is how many examples are in memory as Go values at a time.
+const batchRows = 256
+
+// Reader reads examples from a Parquet file in the file's order, a batch at a
+// time. Its memory is that of a row group, whatever the length of the file.
+type Reader struct {
+	file    *file.Reader
+	records pqarrow.RecordReader
+}
+
+// Open opens a Parquet file that has the columns of Columns. It is to be closed.
+func Open(ctx context.Context, path string) (*Reader, error) {
+	// Arrow reads whole column chunks unless it is told to stream them.
+	props := parquet.NewReaderProperties(memory.NewGoAllocator())
+	props.BufferedStreamEnabled = true
+	parquetFile, err := file.OpenParquetFile(path, false, file.WithReadProps(props))
+	if err != nil {
+		return nil, fmt.Errorf("%s: %w", path, err)
+	}
+	arrowFile, err := pqarrow.NewFileReader(parquetFile, pqarrow.ArrowReadProperties{BatchSize: batchRows}, memory.NewGoAllocator())
+	if err != nil {
+		return nil, errors.Join(fmt.Errorf("%s: %w", path, err), parquetFile.Close())
+	}
+	records, err := arrowFile.GetRecordReader(ctx, nil, nil)
+	if err != nil {
+		return nil, errors.Join(fmt.Errorf("%s: %w", path, err), parquetFile.Close())
+	}
+	return &Reader{file: parquetFile, records: records}, nil
+}
+
+// Rows is the number of examples in the file.
+func (r *Reader) Rows() int64 { return r.file.NumRows() }
+
+// Next gives the next examples, io.EOF after the last.
+func (r *Reader) Next() ([]Example, error) {
+	record, err := r.records.Read()
+	if errors.Is(err, io.EOF) || err == nil && record == nil {
+		return nil, io.EOF
+	} else if err != nil {
+		return nil, fmt.Errorf("read examples: %w", err)
+	}
+	return decode(record)
+}
+
+// Close closes the file.
+func (r *Reader) Close() error {
+	r.records.Release()
+	return r.file.Close()
+}
+
+// Columns are the columns of the file in the order of the fields of Example.
+// They are those of curated.examples but split (the example's fate) and
+// success_score (of curated.quality).
+var Columns = []string{
+	"example_id", "subject_id", "content_hash", "source", "task_type", "split", "tools_origin", "response_format",
+	"tool_choice", "messages", "tools", "origin_event_ids", "parallel_tool_calls", "success_score",
+}
+
+// decode turns a record into examples. The strings share the record's memory,
+// which the garbage collector keeps as long as one of them lives.
+func decode(record arrow.RecordBatch) ([]Example, error) {
+	columns := map[string]arrow.Array{}
+	for i, field := range record.Schema().Fields() {
+		columns[field.Name] = record.Column(i)
+	}
+	d := decoder{columns: columns}
+	examples := make([]Example, record.NumRows())
+	for i, text := range []func(*Example) *string{
+		func(e *Example) *string { return &e.ID },
+		func(e *Example) *string { return &e.SubjectID },
+		func(e *Example) *string { return &e.ContentHash },
+		func(e *Example) *string { return &e.Source },
+		func(e *Example) *string { return &e.TaskType },
+		func(e *Example) *string { return &e.Split },
+		func(e *Example) *string { return &e.ToolsOrigin },
+		func(e *Example) *string { return &e.ResponseFormat },
+		func(e *Example) *string { return &e.ToolChoice },
+	} {
+		column := d.text(Columns[i])
+		for row := range examples {
+			*text(&examples[row]) = column(row)
+		}
+	}
+	messages, tools, origins := d.messages("messages"), d.tools("tools"), d.texts("origin_event_ids")
+	parallel, score := d.boolean("parallel_tool_calls"), d.number("success_score")
+	if d.err != nil {
+		return nil, d.err
+	}
+	for row := range examples {
+		e := &examples[row]
+		e.Messages, e.Tools, e.OriginEventIDs = messages(row), tools(row), origins(row)
+		e.ParallelToolCalls, e.SuccessScore = parallel(row), score(row)
+	}
+	return examples, nil
+}
+
+// decoder makes accessors of columns; the first column that is missing or of
+// another type is its error.
+type decoder struct {
+	columns map[string]arrow.Array
+	err     error
+}
+
+func column[T arrow.Array](d *decoder, name string) (T, bool) {
+	typed, ok := d.columns[name].(T)
+	if !ok && d.err == nil {
+		if found := d.columns[name]; found != nil {
+			d.err = fmt.Errorf("read examples: column %s is %s", name, found.DataType())
+		} else {
+			d.err = fmt.Errorf("read examples: no column %s", name)
+		}
+	}
+	return typed, ok
+}
+
+func (d *decoder) text(name string) func(int) string {
+	values, ok := column[*array.String](d, name)
+	if !ok {
+		return nil
+	}
+	return func(i int) string {
+		if values.IsNull(i) {
+			return ""
+		}
+		return values.Value(i)
+	}
+}
+
+func (d *decoder) boolean(name string) func(int) *bool {
+	values, ok := column[*array.Boolean](d, name)
+	if !ok {
+		return nil
+	}
+	return func(i int) *bool {
+		if values.IsNull(i) {
+			return nil
+		}
+		value := values.Value(i)
+		return &value
+	}
+}
+
+func (d *decoder) number(name string) func(int) *float64 {
+	values, ok := column[*array.Float64](d, name)
+	if !ok {
+		return nil
+	}
+	return func(i int) *float64 {
+		if values.IsNull(i) {
+			return nil
+		}
+		value := values.Value(i)
+		return &value
+	}
+}
+
+// list makes an accessor of a list column from one of its elements.
+func list[T any](d *decoder, name string, element func(*decoder) func(int) T) func(int) []T {
+	values, ok := column[*array.List](d, name)
+	if !ok {
+		return nil
+	}
+	inner := decoder{columns: map[string]arrow.Array{"element": values.ListValues()}}
+	if structs, ok := values.ListValues().(*array.Struct); ok {
+		for i, field := range structs.DataType().(*arrow.StructType).Fields() {
+			inner.columns[field.Name] = structs.Field(i)
+		}
+	}
+	at := element(&inner)
+	if inner.err != nil {
+		if d.err == nil {
+			d.err = fmt.Errorf("%s: %w", name, inner.err)
+		}
+		return nil
+	}
+	return func(i int) []T {
+		if values.IsNull(i) {
+			return nil
+		}
+		start, end := values.ValueOffsets(i)
+		if start == end {
+			return nil
+		}
+		out := make([]T, 0, end-start)
+		for j := start; j < end; j++ {
+			out = append(out, at(int(j)))
+		}
+		return out
+	}
+}
+
+func (d *decoder) texts(name string) func(int) []string {
+	return list(d, name, func(d *decoder) func(int) string { return d.text("element") })
+}
+
+func (d *decoder) tools(name string) func(int) []lake.Tool {
+	return list(d, name, func(d *decoder) func(int) lake.Tool {
+		name, description, parameters := d.text("name"), d.text("description"), d.text("parameters")
+		return func(i int) lake.Tool {
+			return lake.Tool{Name: name(i), Description: description(i), Parameters: parameters(i)}
+		}
+	})
+}
+
+func (d *decoder) calls(name string) func(int) []lake.ToolCall {
+	return list(d, name, func(d *decoder) func(int) lake.ToolCall {
+		id, name, arguments := d.text("id"), d.text("name"), d.text("arguments")
+		return func(i int) lake.ToolCall {
+			return lake.ToolCall{ID: id(i), Name: name(i), Arguments: arguments(i)}
+		}
+	})
+}
+
+func (d *decoder) messages(name string) func(int) []lake.Message {
+	return list(d, name, func(d *decoder) func(int) lake.Message {
+		role, name, content, reasoning := d.text("role"), d.text("name"), d.text("content"), d.text("reasoning")
+		calls, callID, isError, weight := d.calls("tool_calls"), d.text("tool_call_id"), d.boolean("is_error"), d.number("weight")
+		model, eventID, parts := d.text("model"), d.text("event_id"), d.text("parts")
+		return func(i int) lake.Message {
+			return lake.Message{
+				Role: role(i), Name: name(i), Content: content(i), Reasoning: reasoning(i), ToolCalls: calls(i),
+				ToolCallID: callID(i), IsError: isError(i), Weight: weight(i), Model: model(i), EventID: eventID(i), Parts: parts(i),
+			}
+		}
+	})
+}
