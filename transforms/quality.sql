@@ -3,8 +3,8 @@
 -- grain:   one row per example
 -- key:     example_id
 -- scope:   subject
--- inputs:  curated.examples, curated.exchanges, curated.turns, curated.checkpoints, curated.outcomes,
---   curated.feedback, curated.judgements, curated.reviews
+-- inputs:  curated.examples, curated.example_checks, curated.exchanges, curated.turns, curated.checkpoints,
+--   curated.outcomes, curated.feedback, curated.judgements, curated.reviews
 -- order:   started_at
 -- rules:
 --   hard        each of these reasons drops the example and sets the score to 0, whatever else speaks for it, in
@@ -22,15 +22,10 @@
 --   outcome     success or failure of the task as the latest evidence has it (outcome events, the log's own label,
 --               a checkpoint's outcome); words such as submitted, finish or completed are none: unknown
 --   refusal     a signal, never a reason: to decline what no declared tool can do is right
---   results     a result that a call needs: not for the last message's calls, and not for terminal calls (finish,
---               submit, exit, done, complete, final_result, transfer_*, handoff_*)
 -- thresholds:
 --   repetition      more than 30 % of 10 or more lines of the targets are repeats (datatrove, Gopher repetition filter)
 --   repeated_calls  3 equal calls in a row are a fault; a reason where they are half of at least 6 calls (ours)
 --   feedback        below 0.4 is bad, above 0.6 good (ours)
--- sources:
---   provider identity: open-instruct's filter by keywords; refusal opening and structure: curation.md §2b; key
---   patterns: the providers' published prefixes
 -- columns:
 --   example_id            VARCHAR      the example
 --   subject_id            VARCHAR      the unit that a split never cuts through
@@ -69,200 +64,8 @@
 --   is_truncated          BOOLEAN      the last target was cut by length
 --   is_context_missing    BOOLEAN      something that the model saw is not in the lake
 --   started_at            TIMESTAMPTZ  first event of the example
-with spoken as (
-    select
-        example_id,
-        unnest(messages) as message,
-        generate_subscripts(messages, 1) as message_no,
-        message_count,
-        case when tools_origin = 'declared' then [tool.name for tool in tools] end as declared,
-
-    from curated.examples
-),
-
-sequenced as (
-    select
-        *,
-        lag(message.role) over place as role_before,
-        lag(coalesce(len(message.tool_calls), 0)) over place as calls_before,
-        lead(message.role) over place as role_after,
-
-    from spoken
-
-    window place as (partition by example_id order by message_no)
-),
-
-calls as (
-    select
-        example_id,
-        message_no,
-        message_no = message_count as is_last,
-        message.weight > 0 as is_target,
-        role_after,
-        declared,
-        unnest(message.tool_calls) as call,
-        generate_subscripts(message.tool_calls, 1) as call_no,
-
-    from sequenced
-
-    where message.role = 'assistant'
-),
-
-results as (
-    select example_id, message_no, message.tool_call_id as call_id, message.is_error as is_error
-
-    from sequenced
-
-    where message.role = 'tool'
-),
-
-runs as (
-    select example_id, run_no, count(*) as run_length
-
-    from (
-        select
-            *,
-            count(*) filter (where not is_same) over (partition by example_id order by message_no, call_no) as run_no,
-
-        from (
-            select
-                *,
-                coalesce((call.name, call.arguments) = lag((call.name, call.arguments)) over (
-                    partition by example_id
-                    order by message_no, call_no
-                ), false) as is_same,
-
-            from calls
-        )
-    )
-
-    group by example_id, run_no
-),
-
-repeats as (
-    select
-        example_id,
-        max(run_length) as longest_repeat,
-        coalesce(sum(run_length) filter (where run_length >= 3), 0) as repeated_count,
-
-    from runs
-
-    group by example_id
-),
-
-call_checks as (
-    select
-        calls.example_id,
-        count(*) as call_count,
-        count(*) filter (
-            where not calls.is_last
-                and not regexp_matches(
-                    calls.call.name, '^(finish|submit|exit|done|complete|final_result|transfer_.*|hand_?off.*)$', 'i'
-                )
-                and case
-                    when calls.call.id is null then calls.role_after is distinct from 'tool'
-                    else answers.example_id is null
-                end
-        ) as unanswered_count,
-        count(*) filter (
-            where trim(coalesce(calls.call.arguments, '')) <> '' and not json_valid(calls.call.arguments)
-        ) as bad_argument_count,
-        count(*) filter (where calls.is_target and not list_contains(calls.declared, calls.call.name))
-            as undeclared_count,
-
-    from calls
-
-    left join (
-        select example_id, call_id, max(message_no) as message_no from results group by example_id, call_id
-    ) as answers
-        on answers.example_id = calls.example_id
-        and answers.call_id = calls.call.id
-        and answers.message_no > calls.message_no
-
-    group by calls.example_id
-),
-
-result_checks as (
-    select
-        results.example_id,
-        count(*) as result_count,
-        count(*) filter (where results.is_error) as tool_error_count,
-        count(*) filter (where results.call_id is not null and made.example_id is null) as orphan_count,
-
-    from results
-
-    left join (
-        select example_id, call.id as call_id, min(message_no) as message_no from calls group by example_id, call.id
-    ) as made
-        on made.example_id = results.example_id
-        and made.call_id = results.call_id
-        and made.message_no < results.message_no
-
-    group by results.example_id
-),
-
-text_checks as (
-    select
-        example_id,
-        arg_max(message.role, message_no) as ends_on,
-        count(*) filter (
-            where message.role = 'tool'
-                and not (coalesce(role_before, '') = 'tool' or (role_before = 'assistant' and calls_before > 0))
-        ) as role_order_count,
-        count(*) filter (
-            where message.weight > 0 and trim(message.content) = '' and coalesce(len(message.tool_calls), 0) = 0
-                and message.parts is null
-        ) as empty_target_count,
-        coalesce(bool_or(
-            message.weight > 0 and regexp_matches(
-                message.content,
-                '(\b(i am|i''m|as) (an? )?(ai )?(language )?(model|assistant)?[^.\n]{0,40}\b(trained|developed|'
-                    || 'created|made|built) by|\bi am|\bi''m|\bcalled) (chatgpt|gpt-[0-9]|openai|claude\b|anthropic|'
-                    || 'gemini\b|google deepmind|llama\b|meta ai|mistral ai|deepseek|qwen\b|alibaba cloud|cohere|grok\b)',
-                'i'
-            )
-        ), false) as is_provider_identity,
-        coalesce(bool_or(
-            regexp_matches(
-                concat_ws(
-                    ' ',
-                    message.content,
-                    message.reasoning,
-                    array_to_string([call.arguments for call in coalesce(message.tool_calls, [])], ' ')
-                ),
-                '(^|[^A-Za-z0-9_/+.-])(sk-(proj-|ant-|or-)?[A-Za-z0-9_-]{20,}|AKIA[0-9A-Z]{16}|'
-                    || 'gh[pousr]_[A-Za-z0-9]{36}|xox[abprs]-[A-Za-z0-9-]{20,}|AIza[0-9A-Za-z_-]{35}|'
-                    || 'glpat-[A-Za-z0-9_-]{20}|hf_[A-Za-z0-9]{34})($|[^A-Za-z0-9_/+=-])|'
-                    || '-----BEGIN [A-Z ]*PRIVATE KEY-----|'
-                    || '\beyJ[A-Za-z0-9_-]{10,}\.eyJ[A-Za-z0-9_-]{10,}\.[A-Za-z0-9_-]{10,}'
-            )
-        ), false) as has_secret,
-        arg_max(message.content, message_no) filter (where message.weight > 0) as last_text,
-        arg_max(coalesce(len(message.tool_calls), 0), message_no) filter (where message.weight > 0) as last_calls,
-        any_value(declared) as declared,
-
-    from sequenced
-
-    group by example_id
-),
-
-lines as (
-    select
-        example_id,
-        count(*) as line_count,
-        1 - count(distinct line) / count(*) as duplicate_line_rate,
-
-    from (
-        select example_id, trim(unnest(string_split(message.content, chr(10)))) as line from spoken where message.weight > 0
-    )
-
-    where line <> '' and not starts_with(line, '```')
-
-    group by example_id
-),
-
--- Everything that an outcome, a reaction or a judgement may name an example by.
-names as (
+with names as (
+    -- Everything that an outcome, a reaction or a judgement may name an example by.
     select distinct
         example_id,
         unnest(list_concat(
@@ -273,7 +76,11 @@ names as (
 ),
 
 parts as (
-    select distinct example_id, message.event_id as name from spoken where message.event_id is not null
+    select distinct example_id, message.event_id as name
+
+    from (select example_id, unnest(messages) as message from curated.examples)
+
+    where message.event_id is not null
 ),
 
 evidence as (
@@ -411,20 +218,7 @@ signals as (
         examples.subject_id,
         coalesce(outcomes.outcome, 'unknown') as outcome,
         outcomes.outcome_origin,
-        text_checks.ends_on,
-        coalesce(call_checks.call_count, 0) as call_count,
-        coalesce(result_checks.result_count, 0) as result_count,
-        coalesce(result_checks.tool_error_count, 0) as tool_error_count,
-        coalesce(call_checks.unanswered_count, 0) as unanswered_count,
-        coalesce(result_checks.orphan_count, 0) as orphan_count,
-        coalesce(call_checks.bad_argument_count, 0) as bad_argument_count,
-        coalesce(call_checks.undeclared_count, 0) as undeclared_count,
-        text_checks.role_order_count,
-        text_checks.empty_target_count,
-        coalesce(repeats.longest_repeat, 0) as longest_repeat,
-        coalesce(repeats.repeated_count, 0) as repeated_count,
-        coalesce(lines.line_count, 0) as line_count,
-        round(coalesce(lines.duplicate_line_rate, 0), 4) as duplicate_line_rate,
+        checks.* exclude (example_id, subject_id, started_at),
         round(asked.repair_rate, 4) as repair_rate,
         round(asked.frustration_rate, 4) as frustration_rate,
         round(asked.interruption_rate, 4) as interruption_rate,
@@ -435,28 +229,6 @@ signals as (
         coalesce(reviewed.accept_count > reviewed.reject_count, false) as is_accepted,
         coalesce(reviewed.reject_count > 0 and reviewed.reject_count >= reviewed.accept_count, false) as is_rejected,
         coalesce(outcomes.failed_step_count, 0) as failed_step_count,
-        coalesce(
-            text_checks.last_calls = 0 and len(text_checks.last_text) < 600 and regexp_matches(
-                left(text_checks.last_text, 120),
-                '\b(i''?m sorry|i am sorry|i apologi[sz]e|unfortunately,? i|(i''?m|i am) (not able|unable) to|'
-                    || 'i won''?t (help|do|be able)|'
-                    || 'i (can(no|''?)t|can not) (help|assist|do that|provide|comply|fulfil|answer|share|create|write|generate))',
-                'i'
-            ),
-            false
-        ) as is_refusal,
-        coalesce(
-            regexp_matches(
-                text_checks.last_text,
-                '\b(capabilit|do(n''t| not) have (the |an? |any )?(abilit|access|tool|function)|not able to|'
-                    || 'unable to|no (suitable )?tool|functions? (available|provided)|current(ly)? (function|tool|'
-                    || 'abilit))',
-                'i'
-            ),
-            false
-        ) and len(text_checks.declared) > 0 as is_tool_decline,
-        text_checks.is_provider_identity,
-        text_checks.has_secret,
         list_contains(examples.notes, 'truncated') as is_truncated,
         examples.is_context_missing,
         examples.target_count,
@@ -464,15 +236,7 @@ signals as (
 
     from curated.examples as examples
 
-    inner join text_checks on text_checks.example_id = examples.example_id
-
-    left join call_checks on call_checks.example_id = examples.example_id
-
-    left join result_checks on result_checks.example_id = examples.example_id
-
-    left join repeats on repeats.example_id = examples.example_id
-
-    left join lines on lines.example_id = examples.example_id
+    inner join curated.example_checks as checks on checks.example_id = examples.example_id
 
     left join outcomes on outcomes.example_id = examples.example_id
 
@@ -488,7 +252,6 @@ signals as (
 decided as (
     select
         *,
-        is_refusal and coalesce(is_tool_decline, false) as is_honest_decline,
         [
             reason for reason in [
                 case when is_context_missing then 'context_missing' end,
@@ -505,7 +268,7 @@ decided as (
                 case when is_rejected then 'review_reject' end,
                 case when is_provider_identity then 'provider_identity' end,
                 case when line_count >= 10 and duplicate_line_rate > 0.3 then 'repetition' end,
-                case when call_count >= 6 and repeated_count * 2 >= call_count then 'repeated_calls' end
+                case when call_count >= 6 and repeated_call_count * 2 >= call_count then 'repeated_calls' end
             ] if reason is not null
         ] as reasons,
         case when is_accepted then 0.95 when outcome = 'success' then 0.9 else 0.5 end::DOUBLE as base,
