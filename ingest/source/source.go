@@ -46,7 +46,8 @@ type Input struct {
 type Out interface {
 	// Emit takes an event; source.Format.Version is filled in by the caller.
 	Emit(lake.Event) error
-	// Reject takes a record that could not be understood.
+	// Reject takes a record that could not be understood. It keeps a copy of
+	// what it needs of the body.
 	Reject(Reject) error
 }
 

@@ -1,0 +1,34 @@
+package formats_test
+
+import (
+	"os"
+	"path/filepath"
+	"testing"
+
+	"github.com/weir-lake/weir/ingest/source"
+	"github.com/weir-lake/weir/ingest/source/formats"
+)
+
+// TestFormats: names are unique and in order, every format is documented, and
+// none claims a file that says nothing.
+func TestFormats(t *testing.T) {
+	last := ""
+	for _, format := range formats.All() {
+		if format.Name <= last {
+			t.Errorf("%s stands after %s", format.Name, last)
+		}
+		last = format.Name
+		if format.Doc == "" || format.Version < 1 {
+			t.Errorf("%s: doc %q, version %d", format.Name, format.Doc, format.Version)
+		}
+		page := filepath.Join("..", "..", "..", "docs", "formats", format.Name+".md")
+		if _, err := os.Stat(page); err != nil {
+			t.Errorf("%s has no page: %v", format.Name, err)
+		}
+		for _, head := range []string{"", "{", "{}", "[]", "\x00\x01\x02", "a,b\n1,2\n"} {
+			if sure := format.Detect(source.Probe{Name: "data", Head: []byte(head)}); sure != 0 {
+				t.Errorf("%s is %d sure of %q", format.Name, sure, head)
+			}
+		}
+	}
+}
