@@ -460,6 +460,20 @@ func TestIncrementTouchesOnlyWhatItMust(t *testing.T) {
 	}
 }
 
+// TestFullFilesAreLeftAlone: files that are cut by bytes have few rows, but are
+// not small.
+func TestFullFilesAreLeftAlone(t *testing.T) {
+	tables := []*Table{named(t, "curated.lines")}
+	w := newWorld(t)
+	opts := Options{FileBytes: 10_000} // some 100 rows
+	w.append("events.chat_messages", w.lines(0, 1000)...)
+	files := w.build(tables, opts)[0].FilesAdded
+	w.append("events.chat_messages", w.lines(1000, 60)...)
+	if got := w.build(tables, opts)[0]; files < 5 || got.FilesRemoved > 1 {
+		t.Errorf("of %d files %+v", files, got)
+	}
+}
+
 func TestSmallFilesStayFew(t *testing.T) {
 	tables := []*Table{named(t, "curated.lines")}
 	w := newWorld(t)

@@ -179,18 +179,35 @@ func (c *change) batch(ctx context.Context, part string, single bool) error {
 	if !c.plan.replace {
 		rows += " where " + c.in(changed)
 	}
+	target, err := c.targetRows(ctx, rows)
+	if err != nil {
+		return err
+	}
 	if single && !c.plan.replace {
 		if err := c.checkKeys(ctx, changed, rows); err != nil {
 			return err
 		}
 		// The young file: the changed rows, and what is left of small files.
-		young, err := c.mergeSmall(ctx, changed, rows)
+		young, err := c.mergeSmall(ctx, changed, rows, target)
 		if err != nil {
 			return err
 		}
 		rows = young
 	}
-	return c.writeRows(ctx, rows)
+	return c.writeRows(ctx, rows, target)
+}
+
+// targetRows is how many rows a file should have: by the width of the rows, as
+// they are now and as they lie in the lake, so that a run of short ones does
+// not make full files look small.
+func (c *change) targetRows(ctx context.Context, rows string) (int64, error) {
+	sample := "(from (" + rows + ") limit 1000)"
+	if n := len(c.live.Files); n > 0 && !c.plan.replace {
+		sample += " union all (from " + c.b.scan(c.live, c.live.Files[n-1:]) + " limit 1000)"
+	}
+	var width float64 // as JSON: about what a row takes in memory
+	err := c.b.session.Get(ctx, "select coalesce(avg(strlen(to_json(r)::varchar)), 1) from ("+sample+") as r", &width)
+	return min(c.b.opts.FileRows, max(int64(float64(c.b.opts.FileBytes)/max(width, 1)), 1)), err
 }
 
 // differing selects the subjects of a part whose rows differ from those in the
@@ -265,7 +282,7 @@ func (c *change) rewrite(ctx context.Context, files []affectedFile) error {
 // and small files. A small file is merged into rows of about its size, never a
 // large one into few, so that a row is written again a logarithmic number of
 // times; the number of small files is logarithmic too.
-func (c *change) mergeSmall(ctx context.Context, changed, rows string) (string, error) {
+func (c *change) mergeSmall(ctx context.Context, changed, rows string, target int64) (string, error) {
 	var pool int64
 	if err := c.b.session.Get(ctx, "select count(*) from ("+rows+")", &pool); err != nil {
 		return "", err
@@ -279,7 +296,7 @@ func (c *change) mergeSmall(ctx context.Context, changed, rows string) (string, 
 	var left []affectedFile
 	for _, file := range affected {
 		taken[file.Path] = true
-		if file.stay < c.b.opts.FileRows/8 && file.stay > 0 {
+		if file.stay < target/8 && file.stay > 0 {
 			pool += file.stay
 			young = append(young, file.DataFile)
 			c.remove = append(c.remove, file.Path)
@@ -293,7 +310,7 @@ func (c *change) mergeSmall(ctx context.Context, changed, rows string) (string, 
 	bySize := slices.Clone(c.live.Files)
 	slices.SortStableFunc(bySize, func(a, b lake.DataFile) int { return int(a.Rows - b.Rows) })
 	for _, file := range bySize {
-		if taken[file.Path] || file.Rows >= c.b.opts.FileRows/2 || file.Rows > 4*pool {
+		if taken[file.Path] || file.Rows >= target/2 || file.Rows > 4*pool || pool >= target {
 			continue
 		}
 		pool += file.Rows
@@ -308,19 +325,13 @@ func (c *change) mergeSmall(ctx context.Context, changed, rows string) (string, 
 
 // writeRows writes rows to as many files as they need, whole subjects to each,
 // in the order in which the subjects were first seen.
-func (c *change) writeRows(ctx context.Context, rows string) error {
+func (c *change) writeRows(ctx context.Context, rows string, target int64) error {
 	b := c.b
 	var count int64
-	var width float64 // of a row as JSON: about what it takes in memory
 	err := b.session.Get(ctx, "select count(*) from ("+rows+")", &count)
 	if err != nil || count == 0 {
 		return err
 	}
-	err = b.session.Get(ctx, "select avg(strlen(to_json(r)::varchar)) from (select * from ("+rows+") limit 1000) as r", &width)
-	if err != nil {
-		return err
-	}
-	target := min(b.opts.FileRows, max(int64(float64(b.opts.FileBytes)/max(width, 1)), 1))
 	if count <= target || !c.table.hasSubject() {
 		return c.copy(ctx, rows, count)
 	}

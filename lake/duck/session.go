@@ -31,7 +31,7 @@ type Options struct {
 // 80 % of the machine ignores cgroups and the rest of the process.
 const DefaultMemoryLimit = "2GB"
 
-// Schemas are the schemas that every session has: the layers of a lake.
+// schemas stand in every session: the layers of a lake.
 var schemas = []string{"events", "curated", "analysis", "datasets"}
 
 // Session is one DuckDB instance. Tables that are made in it live in memory,
