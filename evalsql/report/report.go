@@ -129,10 +129,10 @@ func readEvents(ctx context.Context, session *duck.Session, versions map[string]
 
 func (r *Report) readFates(ctx context.Context, session *duck.Session) error {
 	const fates = `
-		select fate, coalesce(reason, ''), count(*)
+		select fate, coalesce(reason, ''), count(*) as examples
 		from curated.funnel
-		group by all
-		order by fate = 'excluded', fate = 'open', fate, count(*) desc, 2`
+		group by fate, reason
+		order by array_position(['train', 'validation', 'test', 'open', 'excluded'], fate), examples desc, reason nulls first`
 	err := each(ctx, session, fates, func(rows *sql.Rows) error {
 		var fate Fate
 		if err := rows.Scan(&fate.Fate, &fate.Reason, &fate.Examples); err != nil {
