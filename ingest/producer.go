@@ -51,6 +51,7 @@ type Producer struct {
 	changed *sync.Cond // queued sank, or err was set
 	queues  map[topicPartition]*queue
 	queued  int // bytes that are appended and not acknowledged
+	sealed  int // of these, bytes in batches that are closed
 	err     error
 	stats   ProducerStats
 }
@@ -158,12 +159,19 @@ func (p *Producer) append(ctx context.Context, e lake.Event, value []byte, large
 // room waits until size bytes may be queued. A single event may exceed the
 // bound when nothing else is queued. It is called with mu held.
 func (p *Producer) room(ctx context.Context, size int) error {
-	if p.queued == 0 || p.queued+size <= queueBytes {
-		return p.err
+	fits := func() bool { return p.queued == 0 || p.queued+size <= queueBytes }
+	for !fits() {
+		// Open batches are closed only where nothing else is under way that
+		// will make room: a queue that is full for long would be sent event by
+		// event.
+		if p.sealed == 0 {
+			p.sealAll()
+		}
+		if err := p.wait(ctx, func() bool { return fits() || p.sealed == 0 }); err != nil {
+			return err
+		}
 	}
-	// What waits may all be in open batches.
-	p.sealAll()
-	return p.wait(ctx, func() bool { return p.queued == 0 || p.queued+size <= queueBytes })
+	return p.err
 }
 
 // wait sleeps until done, an error of the producer, or the end of ctx. It is
@@ -227,6 +235,7 @@ func (p *Producer) seal(at topicPartition, q *queue) {
 		return
 	}
 	q.sealed = append(q.sealed, q.open)
+	p.sealed += q.open.bytes
 	q.open = batch{}
 	if !q.sending {
 		q.sending = true
@@ -252,6 +261,7 @@ func (p *Producer) send(at topicPartition, q *queue) {
 			q.next = base + int64(len(next.values))
 		}
 		p.queued -= next.bytes
+		p.sealed -= next.bytes
 		p.changed.Broadcast()
 	}
 	q.sending = false

@@ -133,6 +133,34 @@ func TestProducerHoldsBack(t *testing.T) {
 	}
 }
 
+// A cluster that is slower than the producer gets full batches all the same.
+func TestProducerFillsBatchesForASlowCluster(t *testing.T) {
+	cluster, conn := fakeCluster(t)
+	requests := 0
+	cluster.ControlKey(int16(kmsg.Produce), func(kmsg.Request) (kmsg.Response, error, bool) {
+		cluster.KeepControl()
+		requests++
+		time.Sleep(15 * time.Millisecond)
+		return nil, nil, false
+	})
+	p := newProducer(t, conn)
+	const size, events = 20_000, 4000
+	e := message("s", 1)
+	e.Data.(*lake.ChatMessage).Content = strings.Repeat("0123456789", size/10)
+	for i := range events {
+		e.Subject = fmt.Sprint(i % 50) // all partitions
+		if err := p.Append(t.Context(), e); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if _, err := p.Flush(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	if full := events * size / batchBytes; requests > full*3/2 {
+		t.Errorf("%d batches for %d full ones", requests, full)
+	}
+}
+
 // Events of a subject stay in order, whoever else appends at the same time.
 func TestProducerKeepsOrder(t *testing.T) {
 	lk := newLake(t)
