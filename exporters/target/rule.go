@@ -1,0 +1,106 @@
+package target
+
+import "slices"
+
+// Rule names something that a conversion did to an example. The names stand in
+// loss reports and manifests.
+type Rule string
+
+// The rules. Those that drop an example come first.
+const (
+	RuleMedia          Rule = "media"
+	RuleNativeBlock    Rule = "native_block"
+	RuleNoTarget       Rule = "no_target"
+	RuleOrphanResult   Rule = "orphan_result"
+	RuleUnanswered     Rule = "unanswered_call"
+	RuleNoTools        Rule = "tools_missing"
+	RuleBadSchema      Rule = "bad_tool_schema"
+	RuleManyTools      Rule = "too_many_tools"
+	RuleUnknownRole    Rule = "unknown_role"
+	RuleAssistantFirst Rule = "assistant_first"
+	RuleMixedTurns     Rule = "mixed_assistant_turns"
+	RuleTooLong        Rule = "too_long"
+
+	RuleDivided        Rule = "divided"
+	RuleTargetTooLong  Rule = "target_too_long"
+	RuleTailTrimmed    Rule = "tail_trimmed"
+	RuleEmpty          Rule = "empty_message_removed"
+	RuleResultMoved    Rule = "result_moved"
+	RuleCallID         Rule = "call_id_made"
+	RuleDeveloper      Rule = "developer_as_system"
+	RulePerson         Rule = "person_as_pseudonym"
+	RuleName           Rule = "name_rewritten"
+	RuleNamePrefix     Rule = "name_as_prefix"
+	RuleNameOmitted    Rule = "name_omitted"
+	RuleToolName       Rule = "tool_name_rewritten"
+	RuleUndeclared     Rule = "undeclared_call"
+	RuleInferred       Rule = "tools_inferred"
+	RuleTools          Rule = "duplicate_tool_removed"
+	RuleReasoning      Rule = "reasoning_omitted"
+	RuleIsError        Rule = "is_error_omitted"
+	RuleAside          Rule = "annotation_omitted"
+	RuleResponseFormat Rule = "response_format_omitted"
+	RuleToolChoice     Rule = "tool_choice_omitted"
+	RuleParallel       Rule = "parallel_tool_calls_omitted"
+	RuleSystemMoved    Rule = "system_as_user"
+	RuleSystemMerged   Rule = "systems_merged"
+	RuleUserMerged     Rule = "users_merged"
+	RuleTurnsMerged    Rule = "assistants_merged"
+)
+
+// RuleInfo says what a rule does.
+type RuleInfo struct {
+	Rule  Rule
+	Drops bool   // the example is left out
+	Doc   string // what it does, and why
+}
+
+// Rules describes every rule in the order of the reports: drops first.
+func Rules() []RuleInfo {
+	return slices.Clone(ruleInfo)
+}
+
+var ruleInfo = []RuleInfo{
+	{RuleMedia, true, "an image, a sound or a file is part of a message; only text is exported"},
+	{RuleNativeBlock, true, "a provider's own block (server tool, unknown part) is part of a message and has no form elsewhere"},
+	{RuleNoTarget, true, "no message is left that would be trained"},
+	{RuleOrphanResult, true, "a tool result answers no call of the messages before"},
+	{RuleUnanswered, true, "a call has no result, and the conversation goes on"},
+	{RuleNoTools, true, "there are calls but no tool is declared, not even an inferred one"},
+	{RuleBadSchema, true, "the parameters of a tool are no JSON object, or it has no name"},
+	{RuleManyTools, true, "more tools are declared than the provider takes"},
+	{RuleUnknownRole, true, "a message has a role that no target knows"},
+	{RuleAssistantFirst, true, "an assistant message comes before any user message; the provider wants a user first"},
+	{RuleMixedTurns, true, "assistant messages in a row, of which some are trained and some not, where turns must alternate"},
+	{RuleTooLong, true, "longer than the limit, and it could not be divided"},
+	{RuleDivided, false, "longer than the limit: divided at human prompts, else at calls; each piece repeats the opening"},
+	{RuleTargetTooLong, false, "a trained message and what it answers are longer than the limit: left out of the pieces"},
+	{RuleTailTrimmed, false, "messages after the last trained one: they would only cost tokens"},
+	{RuleEmpty, false, "a message without text and calls"},
+	{RuleResultMoved, false, "a tool result stood after another message and was moved to its call"},
+	{RuleCallID, false, "a call had no id: one was made, in the order of the calls"},
+	{RuleDeveloper, false, "role developer became system"},
+	{RulePerson, false, "a speaker who is not known to be an agent became person_1, person_2, …"},
+	{RuleName, false, "a speaker's name has characters that the provider refuses"},
+	{RuleNamePrefix, false, "the format has no names: the speaker stands before the text"},
+	{RuleNameOmitted, false, "an assistant's or a system message's name, where the format has none"},
+	{RuleToolName, false, "a tool's name has characters that the provider refuses"},
+	{RuleUndeclared, false, "a call of a tool that is not among those declared"},
+	{RuleInferred, false, "the tools were inferred from observed calls, not declared by the log"},
+	{RuleTools, false, "a tool was declared twice: the first declaration stays"},
+	{RuleReasoning, false, "reasoning is not exported"},
+	{RuleIsError, false, "a tool failed; the format has no mark for it, the text stays"},
+	{RuleAside, false, "annotations of a text (citations, a refusal mark); the text stays"},
+	{RuleResponseFormat, false, "the request asked for an output format; a training line cannot say so"},
+	{RuleToolChoice, false, "the request forced or forbade tools; a training line cannot say so"},
+	{RuleParallel, false, "the request forbade or allowed parallel calls; the format cannot say so"},
+	{RuleSystemMoved, false, "a system message in the middle became the user's"},
+	{RuleSystemMerged, false, "system messages at the start became one"},
+	{RuleUserMerged, false, "user messages in a row became one, where turns must alternate"},
+	{RuleTurnsMerged, false, "assistant messages in a row became one, where turns must alternate"},
+}
+
+// Losses counts how often each rule fired on an example.
+type Losses map[Rule]int
+
+func (l Losses) add(rule Rule) { l[rule]++ }

@@ -1,0 +1,133 @@
+// Package target turns canonical examples into the lines of providers'
+// training files and checks such lines by each provider's rules. What a target
+// cannot carry is converted by a named rule or drops the example; every rule
+// that fired is reported. It reads and writes no files.
+//
+// A target is one file: a Target value with its encoder and its checker, and an
+// entry in All. The passes that make an example fit are shared; a target's
+// fields say which it needs. Start at Named and Target.Convert.
+package target
+
+import (
+	"fmt"
+	"strings"
+
+	"github.com/weir-lake/weir/exporters/canonical"
+	"github.com/weir-lake/weir/lake"
+)
+
+// Target is one provider's file format.
+type Target struct {
+	Name     string // as in --target
+	Doc      string // what the files are for, in a phrase
+	Provider string // as in the price table
+
+	Model     string // base model that tokens and costs are stated for where none is named
+	MinLines  int    // fewest lines that the provider takes
+	MaxTokens int    // longest example; a longer one is divided. 0: no limit of the format's own
+	MaxTools  int    // most tools an example may declare; 0: no limit
+
+	HasNames   bool // a message can name its speaker; else the name goes before the text
+	Alternates bool // system stands first and user and assistant take turns
+	CanForbid  bool // parallel_tool_calls can be said
+
+	encode func(*canonical.Example) ([]byte, error)
+	check  func(*checker, object)
+}
+
+// All lists the targets in the order of the documentation.
+func All() []*Target { return []*Target{openAI(), together()} }
+
+// Named finds a target. The error has a hint with the names.
+func Named(name string) (*Target, error) {
+	var names []string
+	for _, t := range All() {
+		if t.Name == name {
+			return t, nil
+		}
+		names = append(names, t.Name)
+	}
+	return nil, lake.WithHint(fmt.Errorf("unknown target %q", name), "--target "+strings.Join(names, " or --target "))
+}
+
+// Options are what a conversion depends on besides the example.
+type Options struct {
+	// IsAgent tells which speakers are agents. The others are people, and get a
+	// pseudonym. Nil: nobody is known to be an agent.
+	IsAgent func(name string) bool
+	// MaxTokens divides longer examples; 0: the target's limit decides.
+	MaxTokens int
+	// Count counts what a message takes; nil: nothing is divided. Base counts
+	// what an example takes besides its messages.
+	Count func(lake.Message) int
+	Base  func(*canonical.Example) int
+}
+
+// Line is one line of a file.
+type Line struct {
+	JSON    []byte // without a newline
+	Example canonical.Example
+	Targets int // messages that are trained
+}
+
+// Result is what became of an example.
+type Result struct {
+	Lines   []Line // none: the example was dropped
+	Dropped Rule   // why; empty where it was not
+	Losses  Losses // rules that changed it, the drop among them
+}
+
+// Convert makes an example's lines: one, or several where it is too long. The
+// example is not changed. An error is a fault of weir's, never of the data.
+func (t *Target) Convert(example canonical.Example, opts Options) (Result, error) {
+	work := example.Clone()
+	losses := Losses{}
+	if rule := t.prepare(&work, opts, losses); rule != "" {
+		return dropped(rule, losses), nil
+	}
+	pieces := []canonical.Example{work}
+	if limit := t.limit(opts); limit > 0 && opts.Count != nil {
+		pieces = divide(work, limit, opts, losses)
+	}
+	var result Result
+	for _, piece := range pieces {
+		line, rule, err := t.line(piece, losses)
+		if err != nil {
+			return Result{}, fmt.Errorf("%s: example %s: %w", t.Name, example.ID, err)
+		}
+		if rule != "" {
+			// Parts of an example are not exported: the targets of its lines
+			// must add up to its own.
+			return dropped(rule, losses), nil
+		}
+		result.Lines = append(result.Lines, line)
+	}
+	if len(result.Lines) == 0 {
+		return dropped(RuleTooLong, losses), nil
+	}
+	result.Losses = losses
+	return result, nil
+}
+
+func dropped(rule Rule, losses Losses) Result {
+	losses.add(rule)
+	return Result{Dropped: rule, Losses: losses}
+}
+
+func (t *Target) limit(opts Options) int {
+	if opts.MaxTokens > 0 {
+		return opts.MaxTokens
+	}
+	return t.MaxTokens
+}
+
+// line is what is left to do once an example has its length.
+func (t *Target) line(piece canonical.Example, losses Losses) (Line, Rule, error) {
+	if t.Alternates {
+		if rule := alternate(&piece, losses); rule != "" {
+			return Line{}, rule, nil
+		}
+	}
+	text, err := t.encode(&piece)
+	return Line{JSON: text, Example: piece, Targets: canonical.Targets(piece.Messages)}, "", err
+}
