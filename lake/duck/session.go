@@ -25,6 +25,7 @@ type Options struct {
 	Threads     int    // 0: one a CPU
 	TempDir     string // where DuckDB spills; empty: it cannot, and fails at the limit
 	TimeZone    string // of the session; empty: UTC. Other zones are for tests
+	KeepOrder   bool   // rows that no ORDER BY sorts come as they stand; costs memory
 }
 
 // DefaultMemoryLimit holds where Options names none. DuckDB's own default of
@@ -69,7 +70,7 @@ func Open(ctx context.Context, opts Options) (*Session, error) {
 		"set global threads = " + strconv.Itoa(opts.Threads),
 		"set global temp_directory = " + Literal(opts.TempDir),
 		// Order is asked for where it matters; keeping it elsewhere costs memory.
-		"set global preserve_insertion_order = false",
+		"set global preserve_insertion_order = " + strconv.FormatBool(opts.KeepOrder),
 	}
 	for _, schema := range schemas {
 		statements = append(statements, "create schema "+schema)
