@@ -1,0 +1,152 @@
+package main
+
+import (
+	"context"
+	"fmt"
+	"path/filepath"
+	"strings"
+
+	"github.com/urfave/cli/v2"
+
+	"github.com/weir-lake/weir/exporters"
+	"github.com/weir-lake/weir/exporters/target"
+	"github.com/weir-lake/weir/lake"
+)
+
+func targetNames() string {
+	var names []string
+	for _, t := range target.All() {
+		names = append(names, t.Name)
+	}
+	return strings.Join(names, ", ")
+}
+
+func exportCommand(e env) *cli.Command {
+	return &cli.Command{
+		Name:  "export",
+		Usage: "write the training set as a provider's files, with manifest, lineage and loss report",
+		Description: "Targets: " + targetNames() + ".\n\n" +
+			"Refuses while anything links training to validation. The same lake gives the same bytes; an export\n" +
+			"that would not change is left alone.\n\n" +
+			"Example:\n   weir export --lake mylake --target openai --out training",
+		Flags: []cli.Flag{
+			lakeFlag(), jsonFlag(), quietFlag(), memoryFlag(), threadsFlag(),
+			&cli.StringFlag{Name: "target", Usage: "provider's `FORMAT`: " + targetNames()},
+			&cli.StringFlag{Name: "out", Usage: "new `DIR`, or that of an earlier export"},
+			&cli.StringFlag{Name: "model", Usage: "base `MODEL`: decides tokenizer and price"},
+			&cli.IntFlag{Name: "max-tokens", Usage: "divide examples longer than `N` tokens; 0: the target's limit"},
+		},
+		Action: func(c *cli.Context) error {
+			if err := noArgs(c); err != nil {
+				return err
+			}
+			for _, name := range []string{"target", "out"} {
+				if c.String(name) == "" {
+					return &usageError{what: "export: --" + name + " is required", try: "weir export --target openai --out DIR"}
+				}
+			}
+			if _, err := target.Named(c.String("target")); err != nil {
+				return &usageError{what: err.Error(), try: lake.HintOf(err)}
+			}
+			lk, err := openLake(c)
+			if err != nil {
+				return err
+			}
+			manifest, err := runExport(c.Context, e, lk, exporters.Options{
+				Target: c.String("target"), Dir: c.String("out"), Model: c.String("model"),
+				MaxTokens: c.Int("max-tokens"), Session: duckOptions(c),
+			}, c.Bool("quiet"))
+			if err != nil {
+				return err
+			}
+			if c.Bool("json") {
+				return printJSON(e.stdout, manifest)
+			}
+			printTable(e.stdout, exportColumns, exportRows(c.String("out"), manifest))
+			printLosses(e, manifest)
+			return nil
+		},
+	}
+}
+
+func runExport(ctx context.Context, e env, lk *lake.Lake, opts exporters.Options, quiet bool) (exporters.Manifest, error) {
+	bar := e.progress("export", quiet)
+	defer bar.done()
+	opts.Progress = bar.set
+	return exporters.Export(ctx, lk, opts)
+}
+
+var exportColumns = []column{
+	{name: "file"}, {name: "examples", right: true}, {name: "dropped", right: true}, {name: "lines", right: true},
+	{name: "targets", right: true}, {name: "tokens", right: true}, {name: "trained", right: true},
+}
+
+func exportRows(dir string, manifest exporters.Manifest) [][]string {
+	var rows [][]string
+	for _, split := range manifest.Splits {
+		rows = append(rows, []string{
+			filepath.Join(dir, split.Split+".jsonl"), count(split.Examples), count(split.Dropped), count(split.Lines),
+			count(split.Targets), count(split.Tokens), count(split.TrainedTokens),
+		})
+	}
+	return rows
+}
+
+func printLosses(e env, manifest exporters.Manifest) {
+	var rows [][]string
+	for _, loss := range manifest.Losses {
+		what := "changed"
+		if loss.Drops {
+			what = "dropped"
+		}
+		rows = append(rows, []string{loss.Rule, what, count(loss.Examples), loss.What})
+	}
+	if len(rows) > 0 {
+		fmt.Fprintln(e.stdout, "\nwhat the target cannot carry")
+		printTable(e.stdout, []column{{name: "rule"}, {name: "example"}, {name: "count", right: true}, {name: "why"}}, rows)
+	}
+	if usd := manifest.Cost.EpochUSD; usd != nil {
+		fmt.Fprintf(e.stdout, "\none epoch of %s: about $%.2f (price of %s)\n", manifest.Model, *usd, manifest.Cost.AsOf)
+	}
+	for _, warning := range manifest.Warnings {
+		fmt.Fprintln(e.stderr, "warning:", warning)
+	}
+}
+
+func validateCommand(e env) *cli.Command {
+	return &cli.Command{
+		Name:        "validate",
+		Usage:       "check training files, weir's or not, by a provider's rules",
+		ArgsUsage:   "FILE…",
+		Description: "Prints file:line: what is wrong; exits with 3 if anything is.\n\nExample:\n   weir validate --target openai train.jsonl",
+		Flags:       []cli.Flag{jsonFlag(), &cli.StringFlag{Name: "target", Usage: "provider's `FORMAT`: " + targetNames()}},
+		Action: func(c *cli.Context) error {
+			if c.String("target") == "" || !c.Args().Present() {
+				return &usageError{what: "validate: --target and a file are required", try: "weir validate --target openai FILE"}
+			}
+			if _, err := target.Named(c.String("target")); err != nil {
+				return &usageError{what: err.Error(), try: lake.HintOf(err)}
+			}
+			findings := []exporters.Finding{}
+			err := exporters.Validate(c.String("target"), c.Args().Slice(), func(f exporters.Finding) {
+				findings = append(findings, f)
+			})
+			if err != nil {
+				return err
+			}
+			if c.Bool("json") {
+				if err := printJSON(e.stdout, findings); err != nil {
+					return err
+				}
+			} else {
+				for _, f := range findings {
+					fmt.Fprintln(e.stdout, printable(f.String()))
+				}
+			}
+			if len(findings) > 0 {
+				return &problemsError{what: fmt.Sprintf("validate: %s findings", count(len(findings)))}
+			}
+			return nil
+		},
+	}
+}

@@ -1,0 +1,101 @@
+package main
+
+import (
+	"context"
+	"fmt"
+	"maps"
+	"os"
+	"runtime/debug"
+	"slices"
+	"time"
+
+	"github.com/urfave/cli/v2"
+
+	"github.com/weir-lake/weir/ingest"
+	"github.com/weir-lake/weir/lake"
+	"github.com/weir-lake/weir/lake/catalog"
+)
+
+func sinkCommand(e env) *cli.Command {
+	return &cli.Command{
+		Name:  "sink",
+		Usage: "take what waits in Kafka into the lake, each record exactly once",
+		Description: "Runs until it is stopped; with --once it drains the topics and exits.\n\n" +
+			"Examples:\n   weir sink --lake mylake --once\n   weir sink --lake mylake --brokers kafka-1:9092,kafka-2:9092",
+		Flags: []cli.Flag{
+			lakeFlag(), brokersFlag(), jsonFlag(), quietFlag(),
+			&cli.BoolFlag{Name: "once", Usage: "drain and exit"},
+			&cli.DurationFlag{Name: "flush-every", Usage: "commit at least this often", Value: ingest.DefaultFlushEvery},
+		},
+		Action: func(c *cli.Context) error {
+			if err := noArgs(c); err != nil {
+				return err
+			}
+			lk, err := openLake(c)
+			if err != nil {
+				return err
+			}
+			report, err := runSink(c.Context, e, lk, brokerList(c), ingest.SinkOptions{Once: c.Bool("once"), FlushEvery: c.Duration("flush-every")}, c.Bool("quiet"))
+			if err != nil {
+				return err
+			}
+			if c.Bool("json") {
+				return printJSON(e.stdout, report)
+			}
+			printSink(e, report)
+			return nil
+		},
+	}
+}
+
+// runSink connects, drains or runs, and publishes the catalog: after the drain,
+// and every half minute while it runs.
+func runSink(ctx context.Context, e env, lk *lake.Lake, brokers []string, opts ingest.SinkOptions, quiet bool) (ingest.SinkReport, error) {
+	conn, err := ingest.Connect(ctx, lk, ingest.ConnOptions{Brokers: brokers, Logger: e.logger()})
+	if err != nil {
+		return ingest.SinkReport{}, err
+	}
+	defer conn.Close()
+	return drain(ctx, e, lk, conn, opts, quiet)
+}
+
+// streamMemory bounds Go's heap while records stream through: the collector
+// would otherwise let garbage grow to as much again. GOMEMLIMIT overrides it.
+const streamMemory = 320 << 20
+
+func drain(ctx context.Context, e env, lk *lake.Lake, conn *ingest.Conn, opts ingest.SinkOptions, quiet bool) (ingest.SinkReport, error) {
+	if os.Getenv("GOMEMLIMIT") == "" {
+		defer debug.SetMemoryLimit(debug.SetMemoryLimit(streamMemory))
+	}
+	bar := e.progress("sink", quiet)
+	defer bar.done()
+	opts.Redact = redactEvent()
+	opts.Logger = e.logger()
+	opts.Progress = bar.set
+	if !opts.Once {
+		publishing := catalog.Every(ctx, lk, 30*time.Second, e.logger())
+		defer publishing()
+	}
+	report, err := ingest.Sink(ctx, lk, conn, opts)
+	if err != nil {
+		return report, err
+	}
+	if err := catalog.Publish(context.WithoutCancel(ctx), lk, catalog.Options{}); err != nil {
+		return report, err
+	}
+	return report, nil
+}
+
+func printSink(e env, report ingest.SinkReport) {
+	var rows [][]string
+	for _, table := range slices.Sorted(maps.Keys(report.Rows)) {
+		rows = append(rows, []string{table, count(report.Rows[table])})
+	}
+	if len(rows) > 0 {
+		printTable(e.stdout, []column{{name: "table"}, {name: "rows", right: true}}, rows)
+	}
+	fmt.Fprintf(e.stdout, "%s records into the lake in %s commits\n", count(report.Records), count(report.Commits))
+	for _, reason := range slices.Sorted(maps.Keys(report.DeadLetters)) {
+		fmt.Fprintf(e.stdout, "dead letters: %s (%s)\n", count(report.DeadLetters[reason]), reason)
+	}
+}

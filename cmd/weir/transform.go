@@ -1,0 +1,128 @@
+package main
+
+import (
+	"context"
+	"fmt"
+
+	"github.com/urfave/cli/v2"
+
+	"github.com/weir-lake/weir/evalsql"
+	"github.com/weir-lake/weir/lake"
+	"github.com/weir-lake/weir/lake/catalog"
+	"github.com/weir-lake/weir/lake/derive"
+	"github.com/weir-lake/weir/lake/duck"
+	"github.com/weir-lake/weir/transforms"
+)
+
+// buildFlags are on the commands that build tables.
+func buildFlags() []cli.Flag {
+	return []cli.Flag{
+		lakeFlag(), jsonFlag(), quietFlag(),
+		&cli.BoolFlag{Name: "full", Usage: "compute everything again, and write every file"},
+		&cli.StringSliceFlag{Name: "only", Usage: "`TABLE` to build, with what it needs; may be repeated"},
+		memoryFlag(), threadsFlag(),
+	}
+}
+
+func memoryFlag() cli.Flag {
+	return &cli.StringFlag{Name: "memory", Usage: "DuckDB's memory limit, such as 4GB; beyond it spills to the lake's folder", Value: duck.DefaultMemoryLimit}
+}
+
+func threadsFlag() cli.Flag {
+	return &cli.IntFlag{Name: "threads", Usage: "`N` threads; 0: one a CPU"}
+}
+
+func duckOptions(c *cli.Context) duck.Options {
+	return duck.Options{MemoryLimit: c.String("memory"), Threads: c.Int("threads")}
+}
+
+func transformCommand(e env) *cli.Command {
+	return &cli.Command{
+		Name:  "transform",
+		Usage: "bring the curated tables up to date: only what changed is computed",
+		Description: "Examples:\n   weir transform --lake mylake\n" +
+			"   weir transform --lake mylake --only curated.quality --full",
+		Flags: buildFlags(),
+		Action: func(c *cli.Context) error {
+			if err := noArgs(c); err != nil {
+				return err
+			}
+			lk, err := openLake(c)
+			if err != nil {
+				return err
+			}
+			tables, err := transforms.Tables(lk.ErasureKey())
+			if err != nil {
+				return err
+			}
+			return build(e, c, lk, tables)
+		},
+	}
+}
+
+func analyzeCommand(e env) *cli.Command {
+	return &cli.Command{
+		Name:        "analyze",
+		Usage:       "bring the analysis tables up to date: results, costs, savings",
+		Description: "Example:\n   weir analyze --lake mylake",
+		Flags:       buildFlags(),
+		Action: func(c *cli.Context) error {
+			if err := noArgs(c); err != nil {
+				return err
+			}
+			lk, err := openLake(c)
+			if err != nil {
+				return err
+			}
+			tables, err := evalsql.Tables()
+			if err != nil {
+				return err
+			}
+			return build(e, c, lk, tables)
+		},
+	}
+}
+
+// build runs the tables of one layer and prints what happened to each.
+func build(e env, c *cli.Context, lk *lake.Lake, tables []*derive.Table) error {
+	report, err := buildTables(c.Context, e, lk, tables, duckOptions(c), derive.Options{Full: c.Bool("full"), Only: c.StringSlice("only")}, c.Bool("quiet"))
+	if err != nil {
+		return err
+	}
+	if c.Bool("json") {
+		return printJSON(e.stdout, report)
+	}
+	var rows [][]string
+	for _, t := range report {
+		rows = append(rows, []string{
+			t.Table, string(t.Mode), count(t.Rows), count(t.Touched), count(t.Changed),
+			fmt.Sprintf("+%d -%d", t.FilesAdded, t.FilesRemoved), fmt.Sprintf("%.2fs", t.Seconds),
+		})
+	}
+	printTable(e.stdout, []column{{name: "table"}, {name: "mode"}, {name: "rows", right: true}, {name: "touched", right: true},
+		{name: "changed", right: true}, {name: "files", right: true}, {name: "time", right: true}}, rows)
+	return nil
+}
+
+func buildTables(ctx context.Context, e env, lk *lake.Lake, tables []*derive.Table, session duck.Options, opts derive.Options, quiet bool) (derive.Report, error) {
+	if session.TempDir == "" {
+		session.TempDir = lk.TempDir()
+	}
+	s, err := duck.Open(ctx, session)
+	if err != nil {
+		return nil, err
+	}
+	defer s.Close()
+	bar := e.progress("tables", quiet)
+	defer bar.done()
+	opts.Session = s
+	opts.Progress = func(p derive.Progress) {
+		bar.step(p.Table)
+		bar.set(int64(p.Number-1), int64(p.Of))
+	}
+	report, err := derive.Build(ctx, lk, tables, opts)
+	if err != nil {
+		return report, err
+	}
+	return report, catalog.Publish(ctx, lk, catalog.Options{})
+}

@@ -1,0 +1,173 @@
+// Package exporters writes a lake's training set as a provider's files: it
+// checks that nothing leaks, reads the examples that the funnel sends to train
+// and validation, has them converted (exporters/target), checks every line by
+// the provider's rules, and puts files, manifest and reports in place at once.
+// It decides nothing about examples and talks to no provider. Start at Export.
+package exporters
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io/fs"
+	"os"
+	"path/filepath"
+
+	"github.com/weir-lake/weir/exporters/prices"
+	"github.com/weir-lake/weir/exporters/target"
+	"github.com/weir-lake/weir/exporters/tokens"
+	"github.com/weir-lake/weir/lake"
+	"github.com/weir-lake/weir/lake/duck"
+)
+
+// Options of Export.
+type Options struct {
+	Target    string               // name of a target: openai, together
+	Dir       string               // where the files go; new, empty, or an earlier export of the same target
+	Model     string               // base model; decides tokenizer and price. Empty: the target's own
+	MaxTokens int                  // divide longer examples; 0: the target's limit
+	Prices    *prices.Table        // put over the built-in table; may be nil
+	Session   duck.Options         // of the DuckDB session
+	Progress  func(done, of int64) // examples; may be nil
+}
+
+// ErrLeak says that something links the two sides of the split.
+var ErrLeak = errors.New("training and validation are linked")
+
+// ErrForeignDir says that the folder holds something else.
+var ErrForeignDir = errors.New("folder is not an export of this target")
+
+// splits are written in this order. The test side is for eval suites alone.
+var splits = []string{"train", "validation"}
+
+// Export writes the training set as it stands now. The files appear whole or
+// not at all; the same tables and options give the same bytes, and where the
+// folder already holds just these it is left alone. Nothing is written when
+// curated.leaks counts a link (ErrLeak).
+func Export(ctx context.Context, lk *lake.Lake, opts Options) (Manifest, error) {
+	t, err := target.Named(opts.Target)
+	if err != nil {
+		return Manifest{}, err
+	}
+	if opts.Dir == "" {
+		return Manifest{}, errors.New("export: no folder to write to")
+	}
+	if err := checkDir(opts.Dir, t.Name); err != nil {
+		return Manifest{}, fmt.Errorf("export: %w", err)
+	}
+	manifest, err := export(ctx, lk, t, opts)
+	if err != nil {
+		return Manifest{}, fmt.Errorf("export %s: %w", t.Name, err)
+	}
+	return manifest, nil
+}
+
+func export(ctx context.Context, lk *lake.Lake, t *target.Target, opts Options) (_ Manifest, err error) {
+	session, versions, err := duck.OpenLake(ctx, lk, opts.Session)
+	if err != nil {
+		return Manifest{}, err
+	}
+	defer session.Close()
+	for _, table := range sourceTables {
+		if _, ok := versions[table]; !ok {
+			return Manifest{}, lake.WithHint(fmt.Errorf("%s: %w", table, lake.ErrNoTable), "weir transform --lake "+lk.Dir())
+		}
+	}
+	e, err := newExport(ctx, session, t, opts)
+	if err != nil {
+		return Manifest{}, err
+	}
+	if err := e.manifest.readLake(ctx, session, lk, versions); err != nil {
+		return Manifest{}, err
+	}
+	if e.manifest.Leaks.Total > 0 {
+		return Manifest{}, lake.WithHint(fmt.Errorf("%w: %d links in curated.leaks", ErrLeak, e.manifest.Leaks.Total), "weir query leaks")
+	}
+
+	// Beside the folder, so that a rename puts it in place.
+	parent := filepath.Dir(filepath.Clean(opts.Dir))
+	if err := os.MkdirAll(parent, 0o755); err != nil {
+		return Manifest{}, err
+	}
+	work, err := os.MkdirTemp(parent, ".weir-export-")
+	if err != nil {
+		return Manifest{}, err
+	}
+	defer func() { err = errors.Join(err, os.RemoveAll(work)) }()
+	if err := e.write(ctx, session, lk.TempDir(), work); err != nil {
+		return Manifest{}, err
+	}
+	return e.manifest, put(work, opts.Dir)
+}
+
+// exporting is one run.
+type exporting struct {
+	target   *target.Target
+	opts     Options
+	counter  *tokens.Counter
+	convert  target.Options
+	manifest Manifest
+}
+
+func newExport(ctx context.Context, session *duck.Session, t *target.Target, opts Options) (*exporting, error) {
+	e := &exporting{target: t, opts: opts}
+	model := opts.Model
+	if model == "" {
+		model = t.Model
+	}
+	encoding, exact := tokens.ForModel(model)
+	var err error
+	if e.counter, err = tokens.NewCounter(encoding); err != nil {
+		return nil, err
+	}
+	agents, err := readAgents(ctx, session)
+	if err != nil {
+		return nil, err
+	}
+	e.convert = target.Options{
+		IsAgent:   func(name string) bool { return agents[name] },
+		MaxTokens: opts.MaxTokens,
+		Count:     e.counter.Message,
+		Base:      e.base,
+	}
+	e.manifest = Manifest{
+		Format: manifestFormat, Target: t.Name, Model: model,
+		Tokens: TokenRule{Encoding: string(encoding), IsExact: exact, Note: tokenNote},
+		Losses: []Loss{}, Warnings: []string{}, losses: map[target.Rule]Loss{},
+	}
+	return e, e.manifest.Cost.price(t.Provider, model, opts.Prices)
+}
+
+// checkDir refuses a folder that holds anything but an export of the target.
+func checkDir(dir, name string) error {
+	entries, err := os.ReadDir(dir)
+	switch {
+	case errors.Is(err, fs.ErrNotExist), err == nil && len(entries) == 0:
+		return nil
+	case err != nil:
+		return err
+	}
+	found, err := readManifest(filepath.Join(dir, manifestName))
+	if err != nil || found.Target != name {
+		return lake.WithHint(fmt.Errorf("%s: %w", dir, ErrForeignDir), "name a new folder")
+	}
+	return nil
+}
+
+// put moves the finished folder in place. An equal export stays as it is, so
+// that its times tell when it last changed.
+func put(work, dir string) error {
+	same, err := sameManifest(filepath.Join(work, manifestName), filepath.Join(dir, manifestName))
+	if err != nil || same {
+		return err
+	}
+	old := work + ".old"
+	err = os.Rename(dir, old)
+	if err != nil && !errors.Is(err, fs.ErrNotExist) {
+		return err
+	}
+	if err := os.Rename(work, dir); err != nil {
+		return errors.Join(err, os.Rename(old, dir))
+	}
+	return os.RemoveAll(old)
+}

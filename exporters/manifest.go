@@ -1,0 +1,264 @@
+package exporters
+
+import (
+	"bytes"
+	"context"
+	"crypto/sha256"
+	"encoding/hex"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io/fs"
+	"os"
+
+	"github.com/weir-lake/weir/exporters/canonical"
+	"github.com/weir-lake/weir/exporters/prices"
+	"github.com/weir-lake/weir/exporters/target"
+	"github.com/weir-lake/weir/lake"
+	"github.com/weir-lake/weir/lake/duck"
+)
+
+const (
+	manifestName   = "manifest.json"
+	manifestFormat = 1
+	tokenNote      = "messages by OpenAI's published counting rule; tool declarations and calls are estimated"
+)
+
+// Manifest says what an export holds, where it is from, and what was lost on
+// the way. It bears no clock and no path: the same inputs give the same bytes.
+type Manifest struct {
+	Format      int         `json:"format"`
+	Target      string      `json:"target"`
+	Model       string      `json:"model"`        // tokens and cost are stated for it
+	ContentHash string      `json:"content_hash"` // sha256 over the names and sha256 of the training files
+	Files       []File      `json:"files"`
+	Splits      []Split     `json:"splits"`
+	Examples    int64       `json:"examples"` // of the lake: the fates add up to it
+	Fates       []Fate      `json:"fates"`
+	Leaks       Leaks       `json:"leaks"`
+	Losses      []Loss      `json:"losses"` // what the target could not carry
+	Tokens      TokenRule   `json:"tokens"`
+	Cost        Cost        `json:"cost"`
+	Warnings    []string    `json:"warnings"`
+	Tables      []TableRead `json:"tables"` // as they were read
+
+	losses map[target.Rule]Loss // while examples are counted
+}
+
+// File is a file of the export.
+type File struct {
+	Name   string `json:"name"`
+	Lines  int64  `json:"lines"`
+	Bytes  int64  `json:"bytes"`
+	SHA256 string `json:"sha256"`
+}
+
+// Split is a side of the split: examples = exported + dropped.
+type Split struct {
+	Split         string `json:"split"`
+	Examples      int64  `json:"examples"` // that the funnel sent here
+	Dropped       int64  `json:"dropped"`  // that the target cannot carry
+	Lines         int64  `json:"lines"`    // more than examples where long ones were divided
+	Targets       int64  `json:"targets"`  // messages that are trained
+	Tokens        int64  `json:"tokens"`
+	TrainedTokens int64  `json:"trained_tokens"`
+}
+
+// Fate is a number of examples of the lake with one fate and reason.
+type Fate struct {
+	Fate     string `json:"fate"`
+	Reason   string `json:"reason,omitempty"`
+	Examples int64  `json:"examples"`
+}
+
+// Leaks counts what links the sides of the split, by kind.
+type Leaks struct {
+	Total  int64            `json:"total"`
+	ByKind map[string]int64 `json:"by_kind"`
+}
+
+// Loss is what one rule of the conversion did.
+type Loss struct {
+	Rule     string `json:"rule"`
+	Drops    bool   `json:"drops"`
+	Examples int64  `json:"examples"`
+	Times    int64  `json:"times"`
+	What     string `json:"what"`
+}
+
+// TokenRule says how tokens were counted.
+type TokenRule struct {
+	Encoding string `json:"encoding"`
+	IsExact  bool   `json:"is_exact"` // the model's own vocabulary; else an estimate
+	Note     string `json:"note"`
+}
+
+// Cost estimates one epoch of training on the training file.
+type Cost struct {
+	TrainUSDPerMTok *float64 `json:"train_usd_per_mtok"` // null: no price is known
+	EpochUSD        *float64 `json:"epoch_usd"`
+	AsOf            string   `json:"as_of,omitempty"` // of the price
+	Source          string   `json:"source,omitempty"`
+}
+
+// TableRead is a table that the export was read from.
+type TableRead struct {
+	Table   string `json:"table"`
+	Version int64  `json:"version"`
+	Query   string `json:"query"`  // hash of the SQL that made it
+	Inputs  string `json:"inputs"` // JSON: the versions that it was made from
+}
+
+func (c *Cost) price(provider, model string, over *prices.Table) error {
+	table, err := prices.Default()
+	if err != nil {
+		return err
+	}
+	if over != nil {
+		table = table.Over(*over)
+	}
+	if price, ok := table.Lookup(provider, model); ok && price.Train != nil {
+		c.TrainUSDPerMTok, c.AsOf, c.Source = price.Train, price.AsOf, price.Source
+	}
+	return nil
+}
+
+// readLake fills in what the lake says of the examples.
+func (m *Manifest) readLake(ctx context.Context, session *duck.Session, lk *lake.Lake, versions map[string]int64) error {
+	m.Splits = make([]Split, len(splits))
+	for i, split := range splits {
+		m.Splits[i].Split = split
+	}
+	fates, err := session.Text(ctx, "select fate, reason, count(*) as examples from curated.funnel group by fate, reason order by fate, reason", 0)
+	if err != nil {
+		return err
+	}
+	for _, row := range fates.Rows {
+		fate := Fate{Fate: row[0].String, Reason: row[1].String}
+		if _, err := fmt.Sscan(row[2].String, &fate.Examples); err != nil {
+			return fmt.Errorf("curated.funnel: %w", err)
+		}
+		m.Fates = append(m.Fates, fate)
+		m.Examples += fate.Examples
+	}
+	leaks, err := session.Text(ctx, "select kind, link_count from curated.leaks order by kind", 0)
+	if err != nil {
+		return err
+	}
+	m.Leaks.ByKind = map[string]int64{}
+	for _, row := range leaks.Rows {
+		var links int64
+		if _, err := fmt.Sscan(row[1].String, &links); err != nil {
+			return fmt.Errorf("curated.leaks: %w", err)
+		}
+		m.Leaks.ByKind[row[0].String] = links
+		m.Leaks.Total += links
+	}
+	for _, name := range sourceTables {
+		table, err := lk.Table(name)
+		if err != nil {
+			return err
+		}
+		snapshot, err := table.SnapshotAt(ctx, versions[name])
+		if err != nil {
+			return err
+		}
+		m.Tables = append(m.Tables, TableRead{Table: name, Version: snapshot.Version, Query: snapshot.Info["query"], Inputs: snapshot.Info["inputs"]})
+	}
+	return nil
+}
+
+func (m *Manifest) split(name string) *Split {
+	for i := range m.Splits {
+		if m.Splits[i].Split == name {
+			return &m.Splits[i]
+		}
+	}
+	panic("exporters: split " + name + " is not among those that examples.sql selects")
+}
+
+// count takes an example's conversion into the sums.
+func (m *Manifest) count(example canonical.Example, result target.Result) {
+	split := m.split(example.Split)
+	split.Examples++
+	if result.Dropped != "" {
+		split.Dropped++
+	}
+	for rule, times := range result.Losses {
+		loss := m.losses[rule]
+		loss.Examples++
+		loss.Times += int64(times)
+		m.losses[rule] = loss
+	}
+}
+
+func (m *Manifest) countLine(name string, targets int, all, trained int64) {
+	split := m.split(name)
+	split.Lines++
+	split.Targets += int64(targets)
+	split.Tokens += all
+	split.TrainedTokens += trained
+}
+
+// finish fills in what is known once the files are written.
+func (m *Manifest) finish(out *files) {
+	for _, info := range target.Rules() {
+		if loss, ok := m.losses[info.Rule]; ok {
+			loss.Rule, loss.Drops, loss.What = string(info.Rule), info.Drops, info.Doc
+			m.Losses = append(m.Losses, loss)
+		}
+	}
+	content := sha256.New()
+	for _, file := range out.all {
+		m.Files = append(m.Files, File{Name: file.name, Lines: file.lines, Bytes: file.bytes, SHA256: file.sum()})
+	}
+	for _, split := range splits {
+		file := out.bySplit[split]
+		fmt.Fprintf(content, "%s %s\n", file.name, file.sum())
+	}
+	m.ContentHash = hex.EncodeToString(content.Sum(nil))
+	if m.Cost.TrainUSDPerMTok != nil {
+		usd := float64(m.split("train").Tokens) / 1e6 * *m.Cost.TrainUSDPerMTok
+		m.Cost.EpochUSD = &usd
+	}
+}
+
+func (m *Manifest) write(path string) error {
+	text, err := json.MarshalIndent(m, "", "  ")
+	if err != nil {
+		return err
+	}
+	return os.WriteFile(path, append(text, '\n'), 0o644)
+}
+
+func readManifest(path string) (Manifest, error) {
+	text, err := os.ReadFile(path)
+	if err != nil {
+		return Manifest{}, err
+	}
+	var m Manifest
+	if err := json.Unmarshal(text, &m); err != nil {
+		return Manifest{}, fmt.Errorf("%s: %w", path, err)
+	}
+	return m, nil
+}
+
+// sameManifest tells whether two exports are the same but for the versions of
+// the tables: events that came twice make new versions and no other rows.
+func sameManifest(path, other string) (bool, error) {
+	var texts [2][]byte
+	for i, path := range []string{path, other} {
+		m, err := readManifest(path)
+		if errors.Is(err, fs.ErrNotExist) {
+			return false, nil
+		}
+		if err != nil {
+			return false, err
+		}
+		m.Tables = nil
+		if texts[i], err = json.Marshal(m); err != nil {
+			return false, err
+		}
+	}
+	return bytes.Equal(texts[0], texts[1]), nil
+}
