@@ -28,7 +28,10 @@ func TestReadme(t *testing.T) {
 	if testing.Short() {
 		t.Skip("runs the whole demo; left out by -short")
 	}
-	path := filepath.Join("..", "..", "README.md")
+	path, err := filepath.Abs(filepath.Join("..", "..", "README.md")) // before the folder changes
+	if err != nil {
+		t.Fatal(err)
+	}
 	text, err := os.ReadFile(path)
 	if err != nil {
 		t.Fatal(err)

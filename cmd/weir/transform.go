@@ -19,6 +19,7 @@ func buildFlags() []cli.Flag {
 	return []cli.Flag{
 		lakeFlag(), jsonFlag(), quietFlag(),
 		&cli.BoolFlag{Name: "full", Usage: "compute everything again, and write every file"},
+		&cli.BoolFlag{Name: "tables", Usage: "say what happened to each table"},
 		&cli.StringSliceFlag{Name: "only", Usage: "`TABLE` to build, with what it needs; may be repeated"},
 		memoryFlag(), threadsFlag(),
 	}
@@ -92,6 +93,23 @@ func build(e env, c *cli.Context, lk *lake.Lake, tables []*derive.Table) error {
 	if c.Bool("json") {
 		return printJSON(e.stdout, report)
 	}
+	if c.Bool("tables") {
+		printBuilt(e, report)
+	}
+	modes := map[derive.Mode]int{}
+	var rows int64
+	var seconds float64
+	for _, t := range report {
+		modes[t.Mode]++
+		rows += t.Rows
+		seconds += t.Seconds
+	}
+	fmt.Fprintf(e.stdout, "%d tables, %s rows: %d computed whole, %d in part, %d unchanged, in %.1fs\n",
+		len(report), count(rows), modes[derive.Full], modes[derive.Incremental], modes[derive.Skipped], seconds)
+	return nil
+}
+
+func printBuilt(e env, report derive.Report) {
 	var rows [][]string
 	for _, t := range report {
 		rows = append(rows, []string{
@@ -101,7 +119,6 @@ func build(e env, c *cli.Context, lk *lake.Lake, tables []*derive.Table) error {
 	}
 	printTable(e.stdout, []column{{name: "table"}, {name: "mode"}, {name: "rows", right: true}, {name: "touched", right: true},
 		{name: "changed", right: true}, {name: "files", right: true}, {name: "time", right: true}}, rows)
-	return nil
 }
 
 func buildTables(ctx context.Context, e env, lk *lake.Lake, tables []*derive.Table, session duck.Options, opts derive.Options, quiet bool) (derive.Report, error) {
