@@ -29,12 +29,13 @@ func erased(key []byte) derive.Step {
 		Name:    "curated.erased",
 		Doc:     "Events that are left out everywhere, because their subject or a person in them was erased",
 		Grain:   "one row per event and subject of a copy of it",
-		Key:     []string{"event_id", "subject_id"},
+		Key:     []string{"event_id", "subject_id", "event_table"},
 		Inputs:  inputs,
-		Version: "1",
+		Version: "2",
 		Columns: []lake.Column{
 			{Name: "event_id", Type: lake.Varchar, Doc: "event to leave out"},
 			{Name: "subject_id", Type: lake.Varchar, Doc: "subject of the event, or of a copy of it"},
+			{Name: "event_table", Type: lake.Varchar, Doc: "table that holds the event"},
 		},
 		Run: func(ctx context.Context, session *duck.Session, into string) error {
 			var erasures int64
@@ -42,7 +43,7 @@ func erased(key []byte) derive.Step {
 				return err
 			}
 			if erasures == 0 { // then nobody is looked for in all the events
-				return session.Exec(ctx, "create table "+into+" (event_id varchar, subject_id varchar)")
+				return session.Exec(ctx, "create table "+into+" (event_id varchar, subject_id varchar, event_table varchar)")
 			}
 			return session.Exec(ctx, "create table "+into+" as "+erasedQuery(key, inputs[1:]))
 		},
@@ -54,7 +55,7 @@ func erased(key []byte) derive.Step {
 func erasedQuery(key []byte, tables []string) string {
 	selects := make([]string, len(tables))
 	for i, table := range tables {
-		selects[i] = "select id, subject, person_ids from " + table
+		selects[i] = "select id, subject, person_ids, " + duck.Literal(table) + " as event_table from " + table
 	}
 	copies := "(" + strings.Join(selects, " union all ") + ")"
 	named := func(kind, names string) string {
@@ -74,7 +75,7 @@ erased_events as (
     select id from (select id, unnest(person_ids) as name from ` + copies + `)
     where name in (select name from erased_persons)
 )
-select distinct id as event_id, subject as subject_id
+select distinct id as event_id, subject as subject_id, event_table
 from ` + copies + `
 where id in (select id from erased_events)`
 }

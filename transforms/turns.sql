@@ -4,7 +4,7 @@
 -- grain:   one row per message of a conversation; the parts of one model output (response_id) are one row
 -- key:     turn_id
 -- scope:   subject
--- inputs:  curated.messages
+-- inputs:  curated.messages, curated.erased
 -- order:   started_at
 -- columns:
 --   turn_id                 VARCHAR      event id of the first part
@@ -43,7 +43,7 @@
 --   is_error                BOOLEAN      the tool failed; null where the log does not say; a human's refusal is no failure
 --   is_final                BOOLEAN      ends the conversation
 --   is_refused              BOOLEAN      a human refused a call of this output
---   is_context_missing      BOOLEAN      the window opens at a message whose parent is not in the lake
+--   is_context_missing      BOOLEAN      the window opens at a message whose parent is not in the lake, or words were erased
 --   started_at              TIMESTAMPTZ  first part
 --   ended_at                TIMESTAMPTZ  last part
 with lines as (
@@ -212,7 +212,11 @@ select
     merged.is_error and merged.kind <> 'refusal' as is_error,
     coalesce(merged.is_final, false) as is_final,
     refused_turns.turn_id is not null as is_refused,
-    coalesce(merged.opened_by_hole, false) as is_context_missing,
+    coalesce(merged.opened_by_hole, false)
+    -- A person was erased from the conversation: the answers rest on words that are gone.
+    or merged.subject_id in (
+        select erased.subject_id from curated.erased as erased where erased.event_table = 'events.chat_messages'
+    ) as is_context_missing,
     merged.started_at,
     merged.ended_at,
 
