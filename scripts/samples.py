@@ -40,7 +40,7 @@ def run(folder, work):
     if sum(fates.values()) != examples:
         sys.exit(f"{folder}: fates add up to {sum(fates.values())}, examples are {examples}")
     manifest = json.loads(weir("export", "--lake", lake, "--json", "--quiet", "--target", "openai", "--out", work / "export"))
-    lines = {side["split"]: side["lines"] for side in manifest["files"]}
+    lines = {side["split"]: side["lines"] for side in manifest["splits"]}
     return total, rejects, examples, fates, reasons, lines
 
 

@@ -210,7 +210,7 @@ func (run *ingestion) file(ctx context.Context, file File) (FileSummary, error) 
 		return one, nil
 	}
 	defer in.close()
-	out := &output{ctx: ctx, run: run, file: &one}
+	out := &output{ctx: ctx, run: run, file: &one, in: &in.Input}
 	if in.empty {
 		err = out.rejectArchive(in) // an empty file is no fault
 	} else if format, ok := run.detect(in.probe); ok {

@@ -284,3 +284,21 @@ func TestCancelled(t *testing.T) {
 		t.Errorf("error %v", err)
 	}
 }
+
+func TestEventThatNoTopicTakesIsADeadLetterWithItsPlace(t *testing.T) {
+	dir := write(t, map[string]string{
+		"a.jsonl": chat("one", "first") + "\n" + chat("two", strings.Repeat("x", lake.MaxEventBytes)) + "\n" + chat("three", "last") + "\n",
+	})
+	var out appender
+	summary, err := files.Ingest(t.Context(), &out, options(dir))
+	if err != nil {
+		t.Fatal(err)
+	}
+	letters := out.deadLetters()
+	if len(letters) != 1 || summary.Total.DeadLetters["too_large"] != 1 || summary.Total.EventCount() != 2 {
+		t.Fatalf("dead letters %v, events %d, want one and two", summary.Total.DeadLetters, summary.Total.EventCount())
+	}
+	if d := letters[0]; *d.Line != 2 || *d.Record != 1 || d.LengthBytes <= lake.MaxEventBytes || len(d.Body) != 256<<10 {
+		t.Errorf("line %d, record %d, length %d, kept %d", *d.Line, *d.Record, d.LengthBytes, len(d.Body))
+	}
+}

@@ -39,6 +39,7 @@ type output struct {
 	ctx     context.Context
 	run     *ingestion
 	file    *FileSummary
+	in      *source.Input
 	version int64
 	err     error // of the appender: ends the run
 }
@@ -57,12 +58,30 @@ func (o *output) Emit(e lake.Event) error {
 	if e.ParserVersion == 0 {
 		e.ParserVersion = o.version
 	}
+	if o.in.Bytes > lake.MaxEventBytes/2 {
+		if large, err := o.rejectLarge(e); large || err != nil {
+			return err
+		}
+	}
 	payload, _ := lake.PayloadOf(e.Type)
 	o.append(e)
 	if o.err == nil {
 		o.file.Events[payload.Family]++
 	}
 	return o.err
+}
+
+// rejectLarge rejects an event that no topic takes. The appender would see to
+// it too, but does not know the place.
+func (o *output) rejectLarge(e lake.Event) (bool, error) {
+	encoded, err := e.Encode()
+	if err != nil || len(encoded) <= lake.MaxEventBytes {
+		return false, err
+	}
+	return true, o.Reject(source.Reject{
+		Reason: source.ReasonTooLarge, Detail: fmt.Sprintf("event %s of type %s: more than %d bytes", e.ID, e.Type, lake.MaxEventBytes),
+		Line: o.in.Line, Record: o.in.Records - 1, Body: encoded, Length: int64(len(encoded)),
+	})
 }
 
 // rejectArchive rejects a compressed file that could not be unpacked to its

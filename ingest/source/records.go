@@ -269,6 +269,7 @@ func (r *recordReader) take(n int) error {
 	case raw[0] == '{' || raw[0] == '[' && r.arrayAt == 0:
 		r.record = Record{Ordinal: r.in.Records, Line: r.line, Raw: raw}
 		r.in.Records++
+		r.in.Line, r.in.Bytes = r.line, int64(len(raw))
 		return nil
 	default:
 		reason, detail = ReasonWrongType, "an array holds something else than objects"

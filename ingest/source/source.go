@@ -40,6 +40,9 @@ type Input struct {
 	// included. The function Records counts them; a format that reads in
 	// another way may count itself.
 	Records int64
+	// Line and Bytes are where the latest record began, 1-based, and how long
+	// it is. They are 0 where the format does not use the function Records.
+	Line, Bytes int64
 }
 
 // Out takes what a format reads.
