@@ -287,7 +287,7 @@ func TestCancelled(t *testing.T) {
 
 func TestEventThatNoTopicTakesIsADeadLetterWithItsPlace(t *testing.T) {
 	dir := write(t, map[string]string{
-		"a.jsonl": chat("one", "first") + "\n" + chat("two", strings.Repeat("x", lake.MaxEventBytes)) + "\n" + chat("three", "last") + "\n",
+		"a.jsonl": chat("one", "first") + chat("two", strings.Repeat("x", lake.MaxEventBytes)) + chat("three", "last"),
 	})
 	var out appender
 	summary, err := files.Ingest(t.Context(), &out, options(dir))
