@@ -4,7 +4,6 @@ import (
 	"bytes"
 	"context"
 	"crypto/sha256"
-	"encoding/base64"
 	"encoding/hex"
 	"errors"
 	"fmt"
@@ -14,17 +13,13 @@ import (
 	"strconv"
 	"strings"
 	"time"
-	"unicode/utf8"
 
 	"github.com/weir-lake/weir/lake"
 )
 
-// Limits of what is read. A file is held in memory: results are small beside
-// the logs they judge.
-const (
-	maxImportBytes = 1 << 30
-	maxBodyBytes   = 256 << 10 // of a dead letter
-)
+// maxImportBytes bounds a file, which is held in memory: results are small
+// beside the logs they judge.
+const maxImportBytes = 1 << 30
 
 // parserVersion of the events that are written here.
 const parserVersion = 1
@@ -224,10 +219,8 @@ func (im *importer) addScenario(r result) error {
 // reject sends a row to the dead letters. Line is 1-based, record 0-based and
 // -1 where it makes no sense.
 func (im *importer) reject(reason, detail string, line, record int64, body []byte) error {
-	sum := sha256.Sum256(body)
 	letter := &lake.DeadLetter{
 		Stage: "ingest", Reason: reason, Detail: detail, Format: im.report.Format, File: im.opts.Name,
-		SHA256: hex.EncodeToString(sum[:]), LengthBytes: int64(len(body)), Encoding: "utf-8",
 	}
 	if line > 0 {
 		letter.Line = &line
@@ -235,15 +228,7 @@ func (im *importer) reject(reason, detail string, line, record int64, body []byt
 	if record >= 0 {
 		letter.Record = &record
 	}
-	if utf8.Valid(body) {
-		cut := min(len(body), maxBodyBytes)
-		for cut < len(body) && cut > 0 && !utf8.RuneStart(body[cut]) {
-			cut--
-		}
-		letter.Body = string(body[:cut])
-	} else {
-		letter.Encoding, letter.Body = "base64", base64.StdEncoding.EncodeToString(body[:min(len(body), maxBodyBytes)])
-	}
+	letter.Keep(body, im.redactText)
 	at := slices.IndexFunc(im.report.Rejected, func(c RejectCount) bool { return c.Reason == reason })
 	if at < 0 {
 		at = len(im.report.Rejected)
@@ -255,6 +240,16 @@ func (im *importer) reject(reason, detail string, line, record int64, body []byt
 		ID: id, Source: "eval-import://" + im.file, Type: "weir.deadletter.record.v1", Subject: id,
 		Time: im.opts.Time, ParserVersion: parserVersion, Data: letter,
 	})
+}
+
+// redactText takes secrets out of a text that is no event of its own.
+func (im *importer) redactText(text string) string {
+	if im.opts.Redact == nil {
+		return text
+	}
+	letter := lake.DeadLetter{Body: text}
+	im.opts.Redact(&lake.Event{Subject: im.file, Data: &letter})
+	return letter.Body
 }
 
 func (im *importer) append(event lake.Event) error {

@@ -1,12 +1,8 @@
 package ingest
 
 import (
-	"crypto/sha256"
-	"encoding/base64"
-	"encoding/hex"
 	"errors"
 	"fmt"
-	"strings"
 	"time"
 	"unicode/utf8"
 
@@ -15,9 +11,6 @@ import (
 
 // deadLetterType is the type of the events that this package makes.
 const deadLetterType = "weir.deadletter.record.v1"
-
-// maxDeadBody is how much of a record a dead letter keeps.
-const maxDeadBody = 256 << 10
 
 // Reasons of the dead letters that this package makes beside those of
 // lake.DecodeEvent's errors.
@@ -50,38 +43,13 @@ func reasonOf(err error) string {
 	return "unreadable"
 }
 
-// fillBody puts as much of a record into a dead letter as one keeps.
-func fillBody(d *lake.DeadLetter, record []byte) {
-	sum := sha256.Sum256(record)
-	d.SHA256, d.LengthBytes = hex.EncodeToString(sum[:]), int64(len(record))
-	d.Encoding = "utf-8"
-	kept := record
-	if len(kept) > maxDeadBody {
-		kept = kept[:maxDeadBody]
-		// The cut may have split a character.
-		for back := 1; back < utf8.UTFMax && back < len(kept); back++ {
-			if c := kept[len(kept)-back]; utf8.RuneStart(c) {
-				if !utf8.FullRune(kept[len(kept)-back:]) {
-					kept = kept[:len(kept)-back]
-				}
-				break
-			}
-		}
-	}
-	if utf8.Valid(kept) {
-		d.Body = string(kept)
-		return
-	}
-	d.Body, d.Encoding = base64.StdEncoding.EncodeToString(kept), "base64"
-}
-
 // tooLarge is the dead letter of an event that no topic takes.
 func tooLarge(e lake.Event, encoded []byte) lake.Event {
 	d := &lake.DeadLetter{
 		Stage: "ingest", Reason: reasonTooLarge,
 		Detail: fmt.Sprintf("%s %s: %d bytes, the limit is %d", e.Type, e.ID, len(encoded), lake.MaxEventBytes),
 	}
-	fillBody(d, encoded)
+	d.Keep(encoded, nil)
 	return lake.Event{
 		ID: lake.StableID("deadletter", e.ID), Source: e.Source, Type: deadLetterType, Subject: e.Subject,
 		Time: e.Time, ParserVersion: e.ParserVersion, Data: d,
@@ -95,7 +63,6 @@ func unreadable(cluster string, r record, cause error, redact func(*lake.Event))
 		Stage: "sink", Reason: reasonOf(cause), Detail: cause.Error(),
 		Topic: r.topic, TopicPartition: &partition, TopicOffset: &offset,
 	}
-	fillBody(d, r.value)
 	position := fmt.Sprintf("%s/%d/%d", r.topic, partition, offset)
 	e := lake.Event{
 		ID: lake.StableID("deadletter", cluster, position), Source: "kafka://" + cluster + "/" + position,
@@ -108,21 +75,14 @@ func unreadable(cluster string, r record, cause error, redact func(*lake.Event))
 		e.Time = time.Unix(0, 0).UTC()
 	}
 	if redact == nil {
+		d.Keep(r.value, nil)
 		return e
 	}
-	raw := d.Body
-	if d.Encoding == "base64" {
-		// A secret must not hide behind one broken byte: where there is one,
-		// the text without it is kept rather than the bytes.
-		bytes, _ := base64.StdEncoding.DecodeString(raw)
-		d.Body, d.Encoding = strings.ToValidUTF8(string(bytes), string(utf8.RuneError)), "utf-8"
-		text := d.Body
-		redact(&e)
-		if d.Body == text {
-			d.Body, d.Encoding = raw, "base64"
-		}
-		return e
-	}
+	d.Keep(r.value, func(text string) string {
+		letter := lake.DeadLetter{Body: text}
+		redact(&lake.Event{Subject: e.Subject, Data: &letter})
+		return letter.Body
+	})
 	redact(&e)
 	return e
 }

@@ -16,18 +16,18 @@ func TestDeadLetterKeepsTheBeginning(t *testing.T) {
 	for name, record := range map[string]string{
 		"empty":                        "",
 		"short":                        "abc",
-		"exactly as much as one keeps": strings.Repeat("x", maxDeadBody),
-		"cut between characters":       strings.Repeat("x", maxDeadBody+1),
-		"cut in a two-byte character":  strings.Repeat("x", maxDeadBody-1) + "é…",
-		"cut in a four-byte character": strings.Repeat("x", maxDeadBody-3) + "😀😀",
-		"whole last character":         strings.Repeat("x", maxDeadBody-4) + "😀😀",
+		"exactly as much as one keeps": strings.Repeat("x", lake.DeadLetterBytes),
+		"cut between characters":       strings.Repeat("x", lake.DeadLetterBytes+1),
+		"cut in a two-byte character":  strings.Repeat("x", lake.DeadLetterBytes-1) + "é…",
+		"cut in a four-byte character": strings.Repeat("x", lake.DeadLetterBytes-3) + "😀😀",
+		"whole last character":         strings.Repeat("x", lake.DeadLetterBytes-4) + "😀😀",
 	} {
 		var d lake.DeadLetter
-		fillBody(&d, []byte(record))
+		d.Keep([]byte(record), nil)
 		if !strings.HasPrefix(record, d.Body) || d.Encoding != "utf-8" || !utf8.ValidString(d.Body) {
 			t.Errorf("%s: body is no beginning of it, or not text (%s)", name, d.Encoding)
 		}
-		if want := min(len(record), maxDeadBody); len(d.Body) < want-3 {
+		if want := min(len(record), lake.DeadLetterBytes); len(d.Body) < want-3 {
 			t.Errorf("%s: %d bytes kept of %d", name, len(d.Body), want)
 		}
 		if d.LengthBytes != int64(len(record)) || len(d.SHA256) != 64 {
@@ -35,7 +35,7 @@ func TestDeadLetterKeepsTheBeginning(t *testing.T) {
 		}
 	}
 	var d lake.DeadLetter
-	fillBody(&d, []byte("ab\xffcd"))
+	d.Keep([]byte("ab\xffcd"), nil)
 	if bytes, err := base64.StdEncoding.DecodeString(d.Body); err != nil || string(bytes) != "ab\xffcd" || d.Encoding != "base64" {
 		t.Errorf("bytes: %q as %s", d.Body, d.Encoding)
 	}

@@ -1,10 +1,8 @@
 package lake
 
 import (
-	"bytes"
 	"encoding/json"
 	"fmt"
-	"io"
 	"math/rand/v2"
 	"path/filepath"
 	"reflect"
@@ -409,36 +407,5 @@ func TestLargeEventFile(t *testing.T) {
 	}
 	if i != rows {
 		t.Errorf("%d rows of %d", i, rows)
-	}
-}
-
-func TestWriteStub(t *testing.T) {
-	for _, p := range Payloads() {
-		var b bytes.Buffer
-		if err := WriteStub(&b, p.Columns()); err != nil {
-			t.Fatal(err)
-		}
-		file, err := parquet.OpenFile(bytes.NewReader(b.Bytes()), int64(b.Len()))
-		if err != nil {
-			t.Fatal(err)
-		}
-		if file.NumRows() != 0 {
-			t.Errorf("%s: %d rows", p.Table, file.NumRows())
-		}
-		fields := file.Root().Columns()
-		for i, column := range p.Columns() {
-			if fields[i].Name() != column.Name || fields[i].ID() != int(column.FieldID) {
-				t.Errorf("%s: field %d is %s (%d), want %s (%d)", p.Table, i, fields[i].Name(), fields[i].ID(), column.Name, column.FieldID)
-			}
-			if !column.List {
-				continue
-			}
-			if element := fields[i].Column("list").Column("element"); element.ID() != int(column.ElementID()) {
-				t.Errorf("%s: %s: element id %d, want %d", p.Table, column.Name, element.ID(), column.ElementID())
-			}
-		}
-	}
-	if err := WriteStub(io.Discard, nil); err == nil {
-		t.Error("a stub without columns")
 	}
 }

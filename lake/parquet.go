@@ -1,7 +1,6 @@
 package lake
 
 import (
-	"io"
 	"slices"
 
 	"github.com/parquet-go/parquet-go"
@@ -111,12 +110,3 @@ type orderedGroup struct {
 }
 
 func (g orderedGroup) Fields() []parquet.Field { return g.fields }
-
-// WriteStub writes a Parquet file with the given columns and no row, for
-// readers of a table that has no files yet.
-func WriteStub(w io.Writer, columns []Column) error {
-	if err := checkColumns(columns); err != nil {
-		return err
-	}
-	return parquet.NewGenericWriter[any](w, new(schemaBuilder).schema(columns)).Close()
-}

@@ -4,14 +4,11 @@ import (
 	"bytes"
 	"context"
 	"crypto/sha256"
-	"encoding/base64"
 	"encoding/hex"
 	"encoding/json"
 	"fmt"
 	"io"
 	"os"
-	"strings"
-	"unicode/utf8"
 
 	"github.com/weir-lake/weir/ingest/source"
 	"github.com/weir-lake/weir/lake"
@@ -141,13 +138,15 @@ func (o *output) Reject(reject source.Reject) error {
 	if reject.Record >= 0 {
 		d.Record = &reject.Record
 	}
-	if d.SHA256 == "" {
-		sum := sha256.Sum256(reject.Body)
-		d.SHA256 = hex.EncodeToString(sum[:])
-	}
+	d.Keep(reject.Body, func(text string) string {
+		text, counts := o.run.redactor.Text(o.file.Name, text)
+		for kind, n := range counts {
+			o.file.Secrets[kind] += int64(n)
+		}
+		return text
+	})
 	// Not the file's name: the same record rejected again is the same letter.
 	id := lake.StableID("deadletter", d.Format, d.Reason, d.SHA256)
-	o.body(d, id, reject.Body)
 	o.append(lake.Event{
 		ID: id, Source: "weir-ingest://" + d.Format, Type: "weir.deadletter.record.v1", Subject: id,
 		Time: o.run.now().UTC(), ParserVersion: o.version, Data: d,
@@ -156,32 +155,6 @@ func (o *output) Reject(reject source.Reject) error {
 		o.file.DeadLetters[d.Reason]++
 	}
 	return o.err
-}
-
-// body keeps the beginning of a record: as text, or in base64 where it is none.
-// A secret must not hide behind one broken byte, so where there is one the text
-// without it is kept.
-func (o *output) body(d *lake.DeadLetter, subject string, record []byte) {
-	kept := record
-	if len(kept) > source.RejectBytes {
-		kept = kept[:source.RejectBytes]
-		for len(kept) > source.RejectBytes-utf8.UTFMax && !utf8.RuneStart(record[len(kept)]) {
-			kept = kept[:len(kept)-1]
-		}
-	}
-	if utf8.Valid(kept) {
-		d.Body, d.Encoding = string(kept), "utf-8"
-		return
-	}
-	text := strings.ToValidUTF8(string(kept), string(utf8.RuneError))
-	if redacted, counts := o.run.redactor.Text(subject, text); counts != nil {
-		d.Body, d.Encoding = redacted, "utf-8"
-		for kind, n := range counts {
-			o.file.Secrets[kind] += int64(n)
-		}
-		return
-	}
-	d.Body, d.Encoding = base64.StdEncoding.EncodeToString(kept), "base64"
 }
 
 // whole makes a reject of all that is left of a reader.

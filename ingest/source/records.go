@@ -11,13 +11,15 @@ import (
 	"io"
 	"iter"
 	"unicode/utf8"
+
+	"github.com/weir-lake/weir/lake"
 )
 
 const (
 	// MaxRecordBytes is the largest record that Records hands out by default.
 	MaxRecordBytes = 64 << 20
-	// RejectBytes is how much of a rejected record the dead letters keep.
-	RejectBytes = 256 << 10
+	// RejectBytes is how much of a record above the limit is kept.
+	RejectBytes = lake.DeadLetterBytes
 
 	chunkBytes = 64 << 10
 )
