@@ -28,6 +28,13 @@ func TestDerivedTablesAreDocumented(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
+	for _, table := range slices.Concat(curated, analyses) {
+		for _, column := range table.Columns {
+			if column.Doc == "" {
+				t.Errorf("%s.%s: the header does not say what it is", table.Name, column.Name)
+			}
+		}
+	}
 	want := "\n" + derive.Docs(slices.Concat(curated, analyses))
 	data, err := os.ReadFile(file)
 	if err != nil {

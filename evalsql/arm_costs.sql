@@ -6,16 +6,16 @@
 -- inputs:  analysis.charges, analysis.task_costs
 -- columns:
 --   experiment     VARCHAR  none: calls that were part of no A/B test
---   arm            VARCHAR
+--   arm            VARCHAR  arm of the experiment
 --   day            VARCHAR  2026-03-02, or all
 --   metric         VARCHAR  cost_per_call_usd, cost_per_task_usd, cost_per_successful_task_usd, task_success_rate, failed_call_rate,
 --     input_tokens_per_call, output_tokens_per_call, latency_p50_ms, latency_p95_ms, time_to_first_token_p95_ms
 --   warning        VARCHAR  why the interval must be read with care
 --   n              BIGINT   calls or tasks that the estimate rests on
 --   cluster_count  BIGINT   subjects or tasks that they come from
---   estimate       DOUBLE
+--   estimate       DOUBLE   the metric
 --   low            DOUBLE   95 % interval; null where n is too small for one
---   high           DOUBLE
+--   high           DOUBLE   upper end of the 95 % interval
 --
 -- rules:
 --   Means are ratios of sums; their intervals use the linearised variance over clusters (Cochran, Sampling Techniques,

@@ -6,17 +6,17 @@
 -- inputs:  analysis.scenario_results
 -- columns:
 --   experiment   VARCHAR  none: the run was part of no A/B test
---   suite        VARCHAR
---   metric       VARCHAR
---   arm          VARCHAR
---   control_arm  VARCHAR
---   warning      VARCHAR
+--   suite        VARCHAR  eval suite
+--   metric       VARCHAR  what is measured
+--   arm          VARCHAR  arm of the experiment
+--   control_arm  VARCHAR  arm that the difference is counted from
+--   warning      VARCHAR  why the numbers must be read with care; null: nothing to say
 --   n            BIGINT   scenarios that both arms have a graded trial of
 --   better       BIGINT   of them, those on which the arm did better than the control
 --   worse        BIGINT   of them, those on which it did worse
 --   estimate     DOUBLE   mean difference, arm less control; 0.02 is two points
 --   low          DOUBLE   95 % interval
---   high         DOUBLE
+--   high         DOUBLE   upper end of the 95 % interval
 --
 -- rules:
 --   The scenario is the unit: trials are averaged in it first, so more trials of one scenario do not pass for more

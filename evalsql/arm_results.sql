@@ -6,19 +6,19 @@
 -- inputs:  curated.results
 -- columns:
 --   experiment     VARCHAR  none: the run was part of no A/B test
---   suite          VARCHAR
+--   suite          VARCHAR  eval suite
 --   category       VARCHAR  all: every category; none: the scenario has none
 --   metric         VARCHAR  the grader's metric, or the name of a score beside it
---   arm            VARCHAR
+--   arm            VARCHAR  arm of the experiment
 --   statistic      VARCHAR  pass_rate (the grader gave a verdict) or mean_score
---   warning        VARCHAR
+--   warning        VARCHAR  why the numbers must be read with care; null: nothing to say
 --   scenario_count BIGINT   scenarios with a graded trial
 --   n              BIGINT   graded trials
 --   passed         BIGINT   of them; null for mean_score
 --   errors         BIGINT   trials without an answer: neither passed nor failed, not in n
 --   estimate       DOUBLE   pass rate, or mean score
 --   low            DOUBLE   95 % interval
---   high           DOUBLE
+--   high           DOUBLE   upper end of the 95 % interval
 --
 -- rules:
 --   Trials nest in scenarios. Pass rates: Wilson on the effective sample size, which lies between the number of

@@ -6,12 +6,12 @@
 -- inputs:  curated.calls, curated.turns, analysis.prices (whole)
 -- columns:
 --   call_id             VARCHAR      event id of the gateway call, or of the first part of a chat output
---   subject_id          VARCHAR
---   conversation_id     VARCHAR
---   task_id             VARCHAR
+--   subject_id          VARCHAR      the unit that a split never cuts through
+--   conversation_id     VARCHAR      conversation of the call
+--   task_id             VARCHAR      native task id, else the conversation, else the subject
 --   response_id         VARCHAR      provider's id of the reply; the same reply may stand in two families
 --   family              VARCHAR      gateway or chat
---   agent               VARCHAR
+--   agent               VARCHAR      agent that called
 --   model               VARCHAR      that answered, else that was asked
 --   experiment          VARCHAR      as logged
 --   arm                 VARCHAR      as logged
@@ -19,17 +19,17 @@
 --   basis               VARCHAR      reported, priced (analysis.prices), unbilled (failed, no usage), or unknown
 --   price_source        VARCHAR      where the price is from, on basis priced
 --   warning             VARCHAR      why the cost is less sure than it looks
---   person_ids          VARCHAR[]
+--   person_ids          VARCHAR[]    people in the call
 --   input_tokens        BIGINT       cached ones included
---   cached_tokens       BIGINT
---   cache_write_tokens  BIGINT
---   output_tokens       BIGINT
+--   cached_tokens       BIGINT       tokens of the input that were read from the provider's cache
+--   cache_write_tokens  BIGINT       tokens of the input that were written to the provider's cache
+--   output_tokens       BIGINT       tokens generated, as reported
 --   cost_usd            DOUBLE       null on basis unknown
---   latency_ms          DOUBLE
---   time_to_first_token_ms DOUBLE
+--   latency_ms          DOUBLE       request to last byte, ms
+--   time_to_first_token_ms DOUBLE    request to first token, ms
 --   is_failed           BOOLEAN      the call itself, not its task
 --   is_lower_bound      BOOLEAN      output usage cannot be: the content is longer than what was counted
---   called_at           TIMESTAMPTZ
+--   called_at           TIMESTAMPTZ  when the call was made
 --
 -- rules:
 --   A price belongs to a model whose name, with or without a provider before the last slash, is the prefix or goes on

@@ -6,7 +6,7 @@
 -- inputs:  curated.calls, curated.turns
 -- columns:
 --   call_id          VARCHAR  as in analysis.call_costs
---   subject_id       VARCHAR
+--   subject_id       VARCHAR  the unit that a split never cuts through
 --   prompt_hash      VARCHAR  md5 of system prompt and tools; null where the log does not show them
 --   token_basis      VARCHAR  scaled, estimated or usage (see rules)
 --   overhead_chars   BIGINT   characters of system prompt and tools; null where the log does not show them

@@ -5,24 +5,24 @@
 -- scope:   all
 -- inputs:  analysis.call_costs, curated.assignments
 -- columns:
---   call_id         VARCHAR
---   subject_id      VARCHAR
+--   call_id         VARCHAR      event id of the call
+--   subject_id      VARCHAR      the unit that a split never cuts through
 --   task_id         VARCHAR      native task id, else the conversation, else the subject
---   agent           VARCHAR
---   model           VARCHAR
+--   agent           VARCHAR      agent that called
+--   model           VARCHAR      model that answered, else that was asked
 --   experiment      VARCHAR      none: part of no A/B test
 --   arm             VARCHAR      none: part of no A/B test
 --   arm_basis       VARCHAR      assigned, logged or none
 --   basis           VARCHAR      of the cost: see analysis.call_costs
---   input_tokens    BIGINT
---   cached_tokens   BIGINT
---   output_tokens   BIGINT
---   cost_usd        DOUBLE
---   latency_ms      DOUBLE
---   time_to_first_token_ms DOUBLE
---   is_failed       BOOLEAN
---   is_lower_bound  BOOLEAN
---   called_at       TIMESTAMPTZ
+--   input_tokens    BIGINT       tokens sent, cached ones included
+--   cached_tokens   BIGINT       tokens of the input that were read from the provider's cache
+--   output_tokens   BIGINT       tokens generated, as reported
+--   cost_usd        DOUBLE       cost in USD; null: unknown
+--   latency_ms      DOUBLE       request to last byte, ms
+--   time_to_first_token_ms DOUBLE  request to first token, ms
+--   is_failed       BOOLEAN      the call itself failed, not its task
+--   is_lower_bound  BOOLEAN      the output usage cannot be: the true cost is higher
+--   called_at       TIMESTAMPTZ  when the call was made
 --
 -- rules:
 --   One family is charged per call: a reply that the gateway logged is not charged again from a chat transcript.

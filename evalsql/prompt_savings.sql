@@ -6,16 +6,16 @@
 -- inputs:  analysis.call_prompts, analysis.charges, analysis.prices
 -- columns:
 --   experiment     VARCHAR  none: calls that were part of no A/B test
---   arm            VARCHAR
+--   arm            VARCHAR  arm of the experiment
 --   control_arm    VARCHAR  arm that savings are counted from; null where there is nothing to compare
 --   metric         VARCHAR  overhead_tokens_per_call, overhead_rate (share of the input tokens), saved_tokens_per_call, saved_rate (of
 --     the control's overhead), saved_usd_per_call (at the control's input price), saved_usd_per_call_cached (at its cached price)
---   warning        VARCHAR
+--   warning        VARCHAR  why the numbers must be read with care; null: nothing to say
 --   n              BIGINT   calls of the arm
 --   cluster_count  BIGINT   subjects that they come from
---   estimate       DOUBLE
+--   estimate       DOUBLE   the metric
 --   low            DOUBLE   95 % interval
---   high           DOUBLE
+--   high           DOUBLE   upper end of the 95 % interval
 --
 -- rules:
 --   The control is the arm named control, else baseline, else the one with the most calls.

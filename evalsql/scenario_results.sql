@@ -6,21 +6,21 @@
 -- inputs:  curated.results
 -- columns:
 --   experiment     VARCHAR  none: the run was part of no A/B test
---   suite          VARCHAR
---   metric         VARCHAR
---   scenario_id    VARCHAR
---   arm            VARCHAR
---   category       VARCHAR
+--   suite          VARCHAR  eval suite
+--   metric         VARCHAR  what is measured
+--   scenario_id    VARCHAR  scenario of the suite
+--   arm            VARCHAR  arm of the experiment
+--   category       VARCHAR  category of the scenario
 --   control_arm    VARCHAR  arm that the difference is counted from
 --   statistic      VARCHAR  pass_rate or mean_score
---   warning        VARCHAR
+--   warning        VARCHAR  why the numbers must be read with care; null: nothing to say
 --   n              BIGINT   graded trials
 --   passed         BIGINT   of them; null for mean_score
 --   errors         BIGINT   trials without an answer, not in n
 --   control_n      BIGINT   graded trials of the control on this scenario
 --   estimate       DOUBLE   pass rate, or mean score
 --   low            DOUBLE   95 % interval of a pass rate (Wilson, over trials)
---   high           DOUBLE
+--   high           DOUBLE   upper end of the 95 % interval
 --   difference     DOUBLE   estimate less the control's; null for the control and where it has no graded trial
 --
 -- rules:

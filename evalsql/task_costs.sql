@@ -5,19 +5,19 @@
 -- scope:   all
 -- inputs:  analysis.charges, curated.outcomes, curated.checkpoints
 -- columns:
---   task_id            VARCHAR
+--   task_id            VARCHAR      native task id, else the conversation, else the subject
 --   experiment         VARCHAR      none: part of no A/B test
 --   arm                VARCHAR      none: part of no A/B test; mixed: calls of several arms
 --   outcome            VARCHAR      success, failure or unknown
 --   outcome_origin     VARCHAR      who says so
 --   cost_basis         VARCHAR      reported, priced, mixed (both), or incomplete (some calls have no cost)
---   warning            VARCHAR
---   call_count         BIGINT
---   failed_call_count  BIGINT
+--   warning            VARCHAR      why the numbers must be read with care; null: nothing to say
+--   call_count         BIGINT       calls
+--   failed_call_count  BIGINT       calls that failed
 --   unknown_cost_count BIGINT       calls without a cost
---   input_tokens       BIGINT
---   cached_tokens      BIGINT
---   output_tokens      BIGINT
+--   input_tokens       BIGINT       tokens sent, cached ones included
+--   cached_tokens      BIGINT       tokens of the input that were read from the provider's cache
+--   output_tokens      BIGINT       tokens generated, as reported
 --   cost_usd           DOUBLE       of the calls whose cost is known
 --   started_at         TIMESTAMPTZ  first call
 --   ended_at           TIMESTAMPTZ  last call

@@ -22,7 +22,7 @@ var splitGroups = derive.Step{
 	Inputs:  []string{"curated.group_edges"},
 	Version: "1",
 	Columns: []lake.Column{
-		{Name: "example_id", Type: lake.Varchar},
+		{Name: "example_id", Type: lake.Varchar, Doc: "example"},
 		{Name: "group_id", Type: lake.Varchar, Doc: "least example id of the group"},
 	},
 	Run: runSplitGroups,
