@@ -119,7 +119,7 @@ func printArms(e env, arms []report.Arm) {
 	if len(arms) == 0 {
 		return
 	}
-	fmt.Fprintln(e.stdout, "\nlive traffic by arm (95 % intervals)")
+	fmt.Fprintln(e.stdout, "\nlive traffic by arm (95 % intervals; prompt: constant tokens a call; saved: of the control's)")
 	var rows [][]string
 	for _, a := range arms {
 		m := a.Metrics
