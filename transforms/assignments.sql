@@ -4,6 +4,7 @@
 -- key:     event_id
 -- scope:   row
 -- inputs:  events.assignments, curated.erased
+-- order:   occurred_at
 -- rules:
 --   Of the events with one id the highest parser_version counts, then the first in Kafka: a file may be
 --   ingested twice, and once more by a corrected parser.
