@@ -16,4 +16,8 @@ for lake in "$root/demo/lake" "$moved/elsewhere"; do
   (cd / && "$root/$VENV/bin/duckdb" -readonly -csv -noheader "$lake/catalog.duckdb" \
     -c "select 'duckdb cli', count(*) from curated.funnel")
 done
-TQDM_DISABLE=1 "$VENV/bin/python" .ci/check_together.py demo/exports/together/train.jsonl demo/exports/together/validation.jsonl
+for query in queries/*.sql transforms/*.sql evalsql/*.sql; do
+  "$VENV/bin/duckdb" -readonly -csv -noheader "$root/demo/lake/catalog.duckdb" -f "$query" >/dev/null || { echo "$query does not run in the DuckDB shell"; exit 1; }
+done
+echo "every query, transform and analysis runs by itself in the DuckDB shell"
+TOGETHER_NO_BANNER=1 TQDM_DISABLE=1 "$VENV/bin/python" .ci/check_together.py demo/exports/together/train.jsonl demo/exports/together/validation.jsonl
