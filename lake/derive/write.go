@@ -11,7 +11,6 @@ import (
 	"strconv"
 	"strings"
 
-
 	"github.com/weir-lake/weir/lake"
 	"github.com/weir-lake/weir/lake/duck"
 )
