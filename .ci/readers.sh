@@ -7,6 +7,7 @@ cd "$(dirname "$0")/.."
 . .ci/venv.sh
 [ -d demo/lake ] || { go build -o bin/weir ./cmd/weir; ./bin/weir demo --out demo; }
 root=$PWD
+./bin/weir lake verify --lake demo/lake
 ./bin/weir lake tables --lake demo/lake --json > demo/counts.json
 "$VENV/bin/python" .ci/readers.py demo/lake < demo/counts.json
 moved=$(mktemp -d)

@@ -2,9 +2,12 @@ package lake
 
 import (
 	"context"
+	"crypto/sha256"
+	"encoding/hex"
 	"encoding/json"
 	"errors"
 	"fmt"
+	"io"
 	"io/fs"
 	"path"
 	"regexp"
@@ -43,6 +46,14 @@ func (t *Table) Commit(ctx context.Context, c Commit) (*Snapshot, error) {
 func (t *Table) commit(ctx context.Context, c Commit) (*tableState, error) {
 	if err := t.checkCommit(ctx, c); err != nil {
 		return nil, err
+	}
+	c.Add = slices.Clone(c.Add)
+	for i, file := range c.Add {
+		sum, err := t.hashFile(ctx, file.Path)
+		if err != nil {
+			return nil, err
+		}
+		c.Add[i].SHA256 = sum
 	}
 	id, err := t.lake.newUUID()
 	if err != nil {
@@ -83,6 +94,20 @@ func (t *Table) commit(ctx context.Context, c Commit) (*tableState, error) {
 			return nil, err
 		}
 	}
+}
+
+// hashFile reads a data file through and gives its SHA-256 in hex.
+func (t *Table) hashFile(ctx context.Context, name string) (string, error) {
+	r, err := t.lake.storage.Open(ctx, path.Join(t.folder, name))
+	if err != nil {
+		return "", err
+	}
+	defer r.Close()
+	sum := sha256.New()
+	if _, err := io.Copy(sum, io.NewSectionReader(r, 0, r.Size())); err != nil {
+		return "", fmt.Errorf("%s: %w", name, err)
+	}
+	return hex.EncodeToString(sum.Sum(nil)), nil
 }
 
 // checkCommit checks what does not depend on the log.
@@ -211,6 +236,7 @@ func (t *Table) actions(s *tableState, c Commit, id string) ([]logAction, error)
 		actions = append(actions, logAction{Add: &addAction{
 			Path: file.Path, PartitionValues: map[string]string{}, Size: file.Bytes,
 			ModificationTime: modified.UnixMilli(), DataChange: !c.NoDataChange, Stats: stats,
+			Tags: map[string]string{tagSHA256: file.SHA256},
 		}})
 	}
 	return actions, nil

@@ -91,7 +91,12 @@ type addAction struct {
 	ModificationTime int64             `json:"modificationTime"` // ms
 	DataChange       bool              `json:"dataChange"`
 	Stats            string            `json:"stats,omitempty"` // JSON
+	Tags             map[string]string `json:"tags,omitempty"`  // of the writer's own: tagSHA256
 }
+
+// tagSHA256 is the checksum of a data file, so that a changed byte is found
+// without a second copy.
+const tagSHA256 = "weir.sha256"
 
 // addStats has the row count and nothing else: minima and maxima of text would
 // keep erased words in the log.
@@ -269,7 +274,10 @@ func (a *addAction) file() (DataFile, error) {
 	if err := json.Unmarshal([]byte(a.Stats), &stats); err != nil {
 		return DataFile{}, fmt.Errorf("add %s: stats: %w", path, err)
 	}
-	return DataFile{Path: path, Bytes: a.Size, Rows: stats.NumRecords, ModifiedAt: time.UnixMilli(a.ModificationTime).UTC()}, nil
+	return DataFile{
+		Path: path, Bytes: a.Size, Rows: stats.NumRecords, SHA256: a.Tags[tagSHA256],
+		ModifiedAt: time.UnixMilli(a.ModificationTime).UTC(),
+	}, nil
 }
 
 // load reads the log up to a version, or to its head where upTo is negative. A

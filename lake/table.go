@@ -54,6 +54,7 @@ type DataFile struct {
 	Path       string // relative to the table's folder
 	Bytes      int64
 	Rows       int64
+	SHA256     string // hex, of the whole file; Commit fills it in. Empty: another writer added it
 	ModifiedAt time.Time
 }
 
