@@ -34,6 +34,13 @@ func lakeCommand(e env) *cli.Command {
 				Action: func(c *cli.Context) error { return lakeTables(e, c) },
 			},
 			{
+				Name:        "verify",
+				Usage:       "compare every table with its log: entries, files, sizes, checksums, orphans",
+				Description: "Reads every live byte and changes nothing. Exits with 3 if something is wrong.\n\nExample:\n   weir lake verify --lake mylake",
+				Flags:       []cli.Flag{lakeFlag(), jsonFlag(), quietFlag()},
+				Action:      func(c *cli.Context) error { return lakeVerify(e, c) },
+			},
+			{
 				Name:  "publish",
 				Usage: "write catalog.duckdb and current/ again from the log",
 				Flags: []cli.Flag{lakeFlag()},
