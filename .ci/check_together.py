@@ -41,7 +41,7 @@ def plain(line):
 def main():
     failed = 0
     for name in sys.argv[1:]:
-        lines = pathlib.Path(name).read_text(encoding="utf-8").splitlines()
+        lines = pathlib.Path(name).read_text(encoding="utf-8").removesuffix("\n").split("\n")
         chats = [line for line in lines if plain(line)]
         ok, message = passes(chats) if chats else (True, None)
         failed += not ok

@@ -94,6 +94,10 @@ func export(ctx context.Context, lk *lake.Lake, t *target.Target, opts Options) 
 		return Manifest{}, err
 	}
 	defer func() { err = errors.Join(err, os.RemoveAll(work)) }()
+	// MkdirTemp is for the owner alone; an export is for whoever may read its parent.
+	if err := os.Chmod(work, 0o755); err != nil {
+		return Manifest{}, err
+	}
 	if err := e.write(ctx, session, lk.TempDir(), work); err != nil {
 		return Manifest{}, err
 	}
@@ -152,22 +156,4 @@ func checkDir(dir, name string) error {
 		return lake.WithHint(fmt.Errorf("%s: %w", dir, ErrForeignDir), "name a new folder")
 	}
 	return nil
-}
-
-// put moves the finished folder in place. An equal export stays as it is, so
-// that its times tell when it last changed.
-func put(work, dir string) error {
-	same, err := sameManifest(filepath.Join(work, manifestName), filepath.Join(dir, manifestName))
-	if err != nil || same {
-		return err
-	}
-	old := work + ".old"
-	err = os.Rename(dir, old)
-	if err != nil && !errors.Is(err, fs.ErrNotExist) {
-		return err
-	}
-	if err := os.Rename(work, dir); err != nil {
-		return errors.Join(err, os.Rename(old, dir))
-	}
-	return os.RemoveAll(old)
 }

@@ -255,3 +255,58 @@ func TestValidateNamesFileAndLine(t *testing.T) {
 		}
 	}
 }
+
+func TestAnotherExportReplacesTheFolderAsAWhole(t *testing.T) {
+	lk := built(t, 40)
+	parent := t.TempDir()
+	dir := filepath.Join(parent, "out")
+	for _, model := range []string{"gpt-4.1-mini", "gpt-4.1-nano"} {
+		manifest, err := exporters.Export(t.Context(), lk, exporters.Options{Target: "openai", Dir: dir, Model: model})
+		if err != nil {
+			t.Fatal(err)
+		}
+		if text, err := os.ReadFile(filepath.Join(dir, "manifest.json")); err != nil || !strings.Contains(string(text), `"model": "`+model+`"`) || manifest.Model != model {
+			t.Errorf("%s: the manifest is another's: %v", model, err)
+		}
+	}
+	if entries, err := os.ReadDir(parent); err != nil || len(entries) != 1 {
+		t.Errorf("beside the export: %v, %v", entries, err)
+	}
+	if info, err := os.Stat(dir); err != nil || info.Mode().Perm() != 0o755 {
+		t.Errorf("the folder is %v: others cannot read it (%v)", info.Mode(), err)
+	}
+}
+
+func TestDamagedExportIsWrittenAgain(t *testing.T) {
+	lk := built(t, 40)
+	dir := filepath.Join(t.TempDir(), "out")
+	path := filepath.Join(dir, "train.jsonl")
+	var whole []byte
+	for range 2 {
+		if _, err := exporters.Export(t.Context(), lk, exporters.Options{Target: "openai", Dir: dir}); err != nil {
+			t.Fatal(err)
+		}
+		text, err := os.ReadFile(path)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if whole != nil && !bytes.Equal(whole, text) {
+			t.Error("an export whose file was cut counted as equal")
+		}
+		whole = text
+		if err := os.Truncate(path, 10); err != nil {
+			t.Fatal(err)
+		}
+	}
+}
+
+func TestFewValidationGroupsAreAWarning(t *testing.T) {
+	lk := built(t, 40)
+	manifest, err := exporters.Export(t.Context(), lk, exporters.Options{Target: "together", Dir: filepath.Join(t.TempDir(), "out")})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if len(manifest.Warnings) != 1 || !strings.Contains(manifest.Warnings[0], "independent groups, fewer than 30") {
+		t.Errorf("warnings %q", manifest.Warnings)
+	}
+}

@@ -1,14 +1,12 @@
 package exporters
 
 import (
-	"bytes"
 	"context"
 	"crypto/sha256"
 	"encoding/hex"
 	"encoding/json"
 	"errors"
 	"fmt"
-	"io/fs"
 	"os"
 
 	"github.com/weir-lake/weir/exporters/canonical"
@@ -21,7 +19,11 @@ import (
 const (
 	manifestName   = "manifest.json"
 	manifestFormat = 1
-	tokenNote      = "messages by OpenAI's published counting rule; tool declarations and calls are estimated"
+	// A validation loss over fewer groups says little: the examples of one group
+	// are not independent.
+	fewValidationGroups = 30
+
+	tokenNote = "messages by OpenAI's published counting rule; tool declarations and calls are estimated"
 )
 
 // Manifest says what an export holds, where it is from, and what was lost on
@@ -42,7 +44,8 @@ type Manifest struct {
 	Warnings    []string    `json:"warnings"`
 	Tables      []TableRead `json:"tables"` // as they were read
 
-	losses map[target.Rule]Loss // while examples are counted
+	losses           map[target.Rule]Loss // while examples are counted
+	validationGroups int64
 }
 
 // File is a file of the export.
@@ -141,6 +144,17 @@ func (m *Manifest) readLake(ctx context.Context, session *duck.Session, lk *lake
 		m.Fates = append(m.Fates, fate)
 		m.Examples += fate.Examples
 	}
+	err = session.Get(ctx, `
+select count(distinct splits.group_id)
+
+from curated.splits as splits
+
+inner join curated.funnel as funnel on funnel.example_id = splits.example_id
+
+where funnel.fate = 'validation'`, &m.validationGroups)
+	if err != nil {
+		return err
+	}
 	leaks, err := session.Text(ctx, "select kind, link_count from curated.leaks order by kind", 0)
 	if err != nil {
 		return err
@@ -217,18 +231,43 @@ func (m *Manifest) finish(out *files) {
 		fmt.Fprintf(content, "%s %s\n", file.name, file.sum())
 	}
 	m.ContentHash = hex.EncodeToString(content.Sum(nil))
+	if m.split("validation").Lines > 0 && m.validationGroups < fewValidationGroups {
+		m.Warnings = append(m.Warnings, fmt.Sprintf("validation has %d independent groups, fewer than %d: its loss says little", m.validationGroups, fewValidationGroups))
+	}
 	if m.Cost.TrainUSDPerMTok != nil {
 		usd := float64(m.split("train").Tokens) / 1e6 * *m.Cost.TrainUSDPerMTok
 		m.Cost.EpochUSD = &usd
 	}
 }
 
-func (m *Manifest) write(path string) error {
+// addUp refuses sums that do not: an example that the funnel sends to a side
+// was exported or dropped there, and nothing else was.
+func (m *Manifest) addUp() error {
+	for _, split := range m.Splits {
+		var fated int64
+		for _, fate := range m.Fates {
+			if fate.Fate == split.Split {
+				fated += fate.Examples
+			}
+		}
+		if fated != split.Examples {
+			return lake.WithHint(fmt.Errorf("curated.funnel sends %d examples to %s, %d were found: the tables are of different builds", fated, split.Split, split.Examples), "weir transform")
+		}
+	}
+	return nil
+}
+
+// write writes the manifest and makes it durable.
+func (m *Manifest) write(dir string) error {
 	text, err := json.MarshalIndent(m, "", "  ")
 	if err != nil {
 		return err
 	}
-	return os.WriteFile(path, append(text, '\n'), 0o644)
+	file, err := createFile(dir, manifestName)
+	if err != nil {
+		return err
+	}
+	return errors.Join(file.line(text), file.close())
 }
 
 func readManifest(path string) (Manifest, error) {
@@ -241,24 +280,4 @@ func readManifest(path string) (Manifest, error) {
 		return Manifest{}, fmt.Errorf("%s: %w", path, err)
 	}
 	return m, nil
-}
-
-// sameManifest tells whether two exports are the same but for the versions of
-// the tables: events that came twice make new versions and no other rows.
-func sameManifest(path, other string) (bool, error) {
-	var texts [2][]byte
-	for i, path := range []string{path, other} {
-		m, err := readManifest(path)
-		if errors.Is(err, fs.ErrNotExist) {
-			return false, nil
-		}
-		if err != nil {
-			return false, err
-		}
-		m.Tables = nil
-		if texts[i], err = json.Marshal(m); err != nil {
-			return false, err
-		}
-	}
-	return bytes.Equal(texts[0], texts[1]), nil
 }

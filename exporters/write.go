@@ -31,7 +31,7 @@ var examplesSQL string
 var agentsSQL string
 
 // sourceTables are the tables that the two read, and those of the manifest.
-var sourceTables = []string{"curated.examples", "curated.funnel", "curated.leaks", "curated.quality", "curated.turns"}
+var sourceTables = []string{"curated.examples", "curated.funnel", "curated.leaks", "curated.quality", "curated.splits", "curated.turns"}
 
 func readAgents(ctx context.Context, session *duck.Session) (map[string]bool, error) {
 	names, err := session.Strings(ctx, agentsSQL)
@@ -81,11 +81,14 @@ func (e *exporting) write(ctx context.Context, session *duck.Session, temp, dir 
 	if err := out.close(); err != nil {
 		return err
 	}
+	if err := e.manifest.addUp(); err != nil {
+		return err
+	}
 	e.manifest.finish(out)
 	if err := e.check(dir); err != nil {
 		return err
 	}
-	return e.manifest.write(filepath.Join(dir, manifestName))
+	return e.manifest.write(dir)
 }
 
 func (e *exporting) stream(ctx context.Context, reader *canonical.Reader, out *files) error {

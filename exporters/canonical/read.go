@@ -82,34 +82,38 @@ func decode(record arrow.RecordBatch) ([]Example, error) {
 		columns[field.Name] = record.Column(i)
 	}
 	d := decoder{columns: columns}
-	examples := make([]Example, record.NumRows())
-	for i, text := range []func(*Example) *string{
-		func(e *Example) *string { return &e.ID },
-		func(e *Example) *string { return &e.SubjectID },
-		func(e *Example) *string { return &e.ContentHash },
-		func(e *Example) *string { return &e.Source },
-		func(e *Example) *string { return &e.TaskType },
-		func(e *Example) *string { return &e.Split },
-		func(e *Example) *string { return &e.ToolsOrigin },
-		func(e *Example) *string { return &e.ResponseFormat },
-		func(e *Example) *string { return &e.ToolChoice },
-	} {
-		column := d.text(Columns[i])
-		for row := range examples {
-			*text(&examples[row]) = column(row)
-		}
+	texts := make([]func(int) string, len(textFields))
+	for i := range textFields {
+		texts[i] = d.text(Columns[i])
 	}
 	messages, tools, origins := d.messages("messages"), d.tools("tools"), d.texts("origin_event_ids")
 	parallel, score := d.boolean("parallel_tool_calls"), d.number("success_score")
 	if d.err != nil {
-		return nil, d.err
+		return nil, fmt.Errorf("read examples: %w", d.err)
 	}
+	examples := make([]Example, record.NumRows())
 	for row := range examples {
 		e := &examples[row]
+		for i, field := range textFields {
+			*field(e) = texts[i](row)
+		}
 		e.Messages, e.Tools, e.OriginEventIDs = messages(row), tools(row), origins(row)
 		e.ParallelToolCalls, e.SuccessScore = parallel(row), score(row)
 	}
 	return examples, nil
+}
+
+// textFields are the fields of the first of Columns.
+var textFields = []func(*Example) *string{
+	func(e *Example) *string { return &e.ID },
+	func(e *Example) *string { return &e.SubjectID },
+	func(e *Example) *string { return &e.ContentHash },
+	func(e *Example) *string { return &e.Source },
+	func(e *Example) *string { return &e.TaskType },
+	func(e *Example) *string { return &e.Split },
+	func(e *Example) *string { return &e.ToolsOrigin },
+	func(e *Example) *string { return &e.ResponseFormat },
+	func(e *Example) *string { return &e.ToolChoice },
 }
 
 // decoder makes accessors of columns; the first column that is missing or of
@@ -123,9 +127,9 @@ func column[T arrow.Array](d *decoder, name string) (T, bool) {
 	typed, ok := d.columns[name].(T)
 	if !ok && d.err == nil {
 		if found := d.columns[name]; found != nil {
-			d.err = fmt.Errorf("read examples: column %s is %s", name, found.DataType())
+			d.err = fmt.Errorf("column %s is %s", name, found.DataType())
 		} else {
-			d.err = fmt.Errorf("read examples: no column %s", name)
+			d.err = fmt.Errorf("no column %s", name)
 		}
 	}
 	return typed, ok

@@ -15,6 +15,9 @@ import (
 // the tool result that it answers. Each target is in one piece, or is reported
 // as too long.
 func divide(e canonical.Example, limit int, opts Options, losses Losses) []canonical.Example {
+	if atMost(&e) <= limit {
+		return []canonical.Example{e}
+	}
 	total := 0
 	if opts.Base != nil {
 		total = opts.Base(&e)
@@ -44,6 +47,23 @@ func divide(e canonical.Example, limit int, opts Options, losses Losses) []canon
 		losses.add(RuleDivided)
 	}
 	return pieces
+}
+
+// atMost bounds what an example takes, without counting: no tokenizer makes
+// more tokens than bytes, and no form adds more than its share to each part.
+func atMost(e *canonical.Example) int {
+	const overhead = 16
+	n := overhead
+	for _, m := range e.Messages {
+		n += overhead + len(m.Role) + len(m.Name) + len(m.Content)
+		for _, call := range m.ToolCalls {
+			n += overhead + len(call.Name) + len(call.Arguments)
+		}
+	}
+	for _, tool := range e.Tools {
+		n += overhead + len(tool.Name) + len(tool.Description) + len(tool.Parameters)
+	}
+	return n
 }
 
 // block is messages that stay together, and what they take.

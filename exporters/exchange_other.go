@@ -1,0 +1,5 @@
+//go:build !linux
+
+package exporters
+
+func exchange(fresh, old string) error { return exchangeByRename(fresh, old) }

@@ -1,0 +1,102 @@
+package exporters
+
+import (
+	"bytes"
+	"crypto/sha256"
+	"encoding/hex"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"io/fs"
+	"os"
+	"path/filepath"
+)
+
+// put moves the finished folder in place. An equal export stays as it is, so
+// that its times tell when it last changed.
+func put(work, dir string) error {
+	same, err := sameExport(work, dir)
+	if err != nil || same {
+		return err
+	}
+	if err := syncDir(work); err != nil {
+		return err
+	}
+	err = os.Remove(dir) // takes an empty folder only
+	if err == nil || errors.Is(err, fs.ErrNotExist) {
+		err = os.Rename(work, dir)
+	} else if err = exchange(work, dir); err == nil {
+		err = os.RemoveAll(work) // the old one by now
+	}
+	if err != nil {
+		return err
+	}
+	return syncDir(filepath.Dir(filepath.Clean(dir)))
+}
+
+// exchangeByRename swaps two folders where the system cannot do it in one step:
+// for a moment there is none at old.
+func exchangeByRename(fresh, old string) error {
+	aside := fresh + ".old"
+	if err := os.Rename(old, aside); err != nil {
+		return err
+	}
+	if err := os.Rename(fresh, old); err != nil {
+		return errors.Join(err, os.Rename(aside, old))
+	}
+	return os.Rename(aside, fresh)
+}
+
+func syncDir(dir string) error {
+	d, err := os.Open(dir)
+	if err != nil {
+		return err
+	}
+	return errors.Join(d.Sync(), d.Close())
+}
+
+// sameExport tells whether dir holds what work does, but for the versions of
+// the tables: events that came twice make new versions and no other rows. A
+// folder whose files are not what its manifest says is not the same.
+func sameExport(work, dir string) (bool, error) {
+	there, err := readManifest(filepath.Join(dir, manifestName))
+	if errors.Is(err, fs.ErrNotExist) {
+		return false, nil
+	} else if err != nil {
+		return false, err
+	}
+	fresh, err := readManifest(filepath.Join(work, manifestName))
+	if err != nil {
+		return false, err
+	}
+	var texts [2][]byte
+	for i, m := range []Manifest{there, fresh} {
+		m.Tables = nil
+		if texts[i], err = json.Marshal(m); err != nil {
+			return false, err
+		}
+	}
+	if !bytes.Equal(texts[0], texts[1]) {
+		return false, nil
+	}
+	for _, file := range there.Files {
+		if sum, err := hashFile(filepath.Join(dir, file.Name)); err != nil || sum != file.SHA256 {
+			return false, nil
+		}
+	}
+	return true, nil
+}
+
+func hashFile(path string) (string, error) {
+	file, err := os.Open(path)
+	if err != nil {
+		return "", err
+	}
+	defer file.Close()
+	sum := sha256.New()
+	if _, err := io.Copy(sum, file); err != nil {
+		return "", fmt.Errorf("%s: %w", path, err)
+	}
+	return hex.EncodeToString(sum.Sum(nil)), nil
+}
