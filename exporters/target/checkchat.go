@@ -2,8 +2,10 @@ package target
 
 import (
 	"bytes"
+	"encoding/json"
 	"maps"
 	"slices"
+	"strings"
 )
 
 // content checks a message's content: a text, or a list of text and image
@@ -53,7 +55,7 @@ func (c *checker) part(part object, path, role string) int {
 		c.text(part, path, "text")
 	case "image_url":
 		if role != "user" {
-			c.add(ruleImages, path, "is an image of a %s message; only users may send images", role)
+			c.add(ruleImages, path, "is an image in a message of role %s; only users may send images", role)
 		}
 		image, ok := part["image_url"].(object)
 		if !ok {
@@ -66,6 +68,55 @@ func (c *checker) part(part object, path, role string) int {
 		c.add(ruleContent, path+".type", "is %q; known are text and image_url", kind)
 	}
 	return 0
+}
+
+// oneForm checks that the contents of a line are all texts or all lists of
+// parts, that images are data and that nothing with an image is trained.
+func (c *checker) oneForm(messages []object) {
+	form := ""
+	for i, m := range messages {
+		at := index("messages", i)
+		var now string
+		switch content := m["content"].(type) {
+		case string:
+			now = "texts"
+		case []any:
+			now = "lists"
+			c.imageData(m, content, at)
+		default:
+			continue
+		}
+		if form != "" && now != form {
+			c.add(ruleContent, at+".content", "is not of one form with those before: all are strings or all are lists")
+		}
+		form = now
+	}
+}
+
+func (c *checker) imageData(m object, parts []any, path string) {
+	for i, part := range parts {
+		o, _ := part.(object)
+		image, ok := o["image_url"].(object)
+		if !ok {
+			continue
+		}
+		at := index(path+".content", i)
+		if url, _ := image["url"].(string); !isImageData(url) {
+			c.add(ruleImages, at+".image_url.url", "is no base64 data URI of a JPEG, PNG or WEBP image")
+		}
+		if m["weight"] == json.Number("1") {
+			c.add(ruleWeight, path+".weight", "is 1 on a message with an image")
+		}
+	}
+}
+
+func isImageData(url string) bool {
+	for _, kind := range []string{"jpeg", "png", "webp"} {
+		if strings.HasPrefix(url, "data:image/"+kind+";base64,") {
+			return true
+		}
+	}
+	return false
 }
 
 // tools checks the declared tools and tells whether the line declares any.

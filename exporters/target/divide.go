@@ -183,6 +183,15 @@ func (d *divider) steps(t turn) {
 	}
 }
 
+// weightless copies a message as context.
+func weightless(m lake.Message) lake.Message {
+	if m.Role == "assistant" {
+		var none float64
+		m.Weight = &none
+	}
+	return m
+}
+
 func sum(numbers []int) int {
 	total := 0
 	for _, n := range numbers {

@@ -6,7 +6,6 @@ import (
 	"strings"
 
 	"github.com/weir-lake/weir/exporters/canonical"
-	"github.com/weir-lake/weir/lake"
 )
 
 // maxNameBytes is the longest name of a function or a speaker (OpenAI's
@@ -154,13 +153,4 @@ func isNameRune(r rune) bool {
 
 func isName(name string) bool {
 	return name != "" && cleanName(name) == name
-}
-
-// weightless copies a message as context.
-func weightless(m lake.Message) lake.Message {
-	if m.Role == "assistant" {
-		var none float64
-		m.Weight = &none
-	}
-	return m
 }

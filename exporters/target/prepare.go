@@ -43,9 +43,9 @@ func parts(e *canonical.Example, losses Losses) Rule {
 		}
 		for _, block := range blocks {
 			switch block.Type {
-			case "annotations", "refusal":
+			case "annotations", "citations", "refusal":
 				losses.add(RuleAside)
-			case "image", "image_url", "input_image", "audio", "input_audio", "video", "file", "input_file", "document":
+			case "image", "images", "image_url", "input_image", "audio", "input_audio", "video", "file", "input_file", "document":
 				return RuleMedia
 			default:
 				return RuleNativeBlock

@@ -56,6 +56,7 @@ func checkTogether(c *checker, line object) {
 		weight, has := c.weight(m, at)
 		trained = trained || role == "assistant" && (!has || weight == 1)
 	}
+	c.oneForm(messages)
 	c.alternates(messages)
 	c.answers(messages, false)
 	if !trained && len(messages) > 0 {
