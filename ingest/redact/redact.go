@@ -1,14 +1,16 @@
 // Package redact takes secrets out of events before they are kept: keys of
 // providers and clouds, tokens, private keys, passwords in URLs and in
-// assignments. It does not look for personal data. Start at New.
+// assignments; and personal data where that is asked for. Start at New.
 //
 // A secret is replaced by a placeholder such as [REDACTED:openai_key:7c]. The
 // last part tells secrets of one subject apart: it is one byte of a hash over
 // subject and secret, so it needs no memory, is the same in every run, and says
 // next to nothing about the secret. A placeholder is never redacted again.
 //
-// Rules and thresholds are in rules.go (prefixes) and assign.go (assignments,
-// URLs). A text is read once; its bytes decide which rules are tried where.
+// Rules and thresholds are in rules.go (prefixes), assign.go (assignments,
+// URLs), personal.go, and gitleaks.go, which takes that scanner's rules from its
+// library for all the issuers that rules.go does not name. The bytes of a text
+// decide which rules are tried where.
 package redact
 
 import (
@@ -23,6 +25,8 @@ import (
 
 // Options tune a Redactor. The zero value has the built-in rules only.
 type Options struct {
+	// Personal are the kinds of personal data to replace: see PersonalKinds.
+	Personal []string
 	// Patterns are the operator's own: what they match is replaced, after the
 	// built-in rules.
 	Patterns []Pattern
@@ -40,11 +44,20 @@ type Counts map[string]int
 
 // Redactor replaces secrets. It is safe for concurrent use.
 type Redactor struct {
+	leaks    leakRules
+	starts   *[1 << 16]bool
+	personal personal
 	patterns []Pattern
 }
 
 // New is a redactor with the built-in rules and those of the options.
-func New(opts Options) *Redactor { return &Redactor{patterns: opts.Patterns} }
+func New(opts Options) *Redactor {
+	leaks, err := gitleaks()
+	if err != nil {
+		panic(err) // the rules are compiled in: a test reads them
+	}
+	return &Redactor{leaks: leaks, starts: leaks.starts(), personal: newPersonal(opts.Personal), patterns: opts.Patterns}
+}
 
 // Event replaces the secrets in every text of the event's payload, JSON in
 // texts included, and in the fields that this binary does not know. The
@@ -99,6 +112,14 @@ func (w *walker) walk(v reflect.Value) {
 func (w *walker) text(text string) string {
 	if found := find(text); len(found) > 0 {
 		text = w.replace(text, found)
+	}
+	if found := w.r.leaks.find(text, w.r.starts); len(found) > 0 {
+		text = w.replace(text, found)
+	}
+	if w.r.personal.any() {
+		if found := w.r.personal.find(text); len(found) > 0 {
+			text = w.replace(text, found)
+		}
 	}
 	for _, p := range w.r.patterns {
 		var found []span

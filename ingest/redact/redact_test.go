@@ -135,8 +135,10 @@ func FuzzText(f *testing.F) {
 	f.Add(`{"password": "Tr0ub4dor&3", "url": "http://a:b0ss5@c"}`)
 	f.Add("api_key='" + filler[:32] + "' -----BEGIN PRIVATE " + "KEY-----" + filler)
 	f.Add("Bearer " + hide("sk", "-proj-", filler[:48]) + "eyJ.eyJ.")
+	f.Add(`{"to":"ada@example.org","from":"+14155552671","ip":"8.8.8.8 2606:4700::1111","card":"4111 1111 1111 1111"}`)
+	f.Add("https://hooks.slack.com/services/T0FAKE123/B0FAKE456/" + filler[:24] + ` curl -u "a:b0ss5678" discord='` + filler[:32])
+	r := redact.New(redact.Options{Personal: redact.PersonalKinds()})
 	f.Fuzz(func(t *testing.T, text string) {
-		r := redact.New(redact.Options{})
 		once, counts := r.Text("s", text)
 		if (counts == nil) != (once == text) {
 			t.Errorf("counts %v for %q", counts, once)
