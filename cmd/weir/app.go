@@ -140,7 +140,10 @@ func brokerList(c *cli.Context) []string {
 	return list
 }
 
-func openLake(c *cli.Context) (*lake.Lake, error) { return lake.Open(c.String("lake")) }
+func openLake(c *cli.Context) (*lake.Lake, error) {
+	dir := c.String("lake")
+	return lake.OpenWith(dir, lakeOptions(dir))
+}
 
 // noArgs rejects what is left over, so that a typo is not ignored.
 func noArgs(c *cli.Context) error {

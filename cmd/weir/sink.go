@@ -72,6 +72,7 @@ func drain(ctx context.Context, e env, lk *lake.Lake, conn *ingest.Conn, opts in
 	opts.Redact = redactEvent()
 	opts.Logger = e.logger()
 	opts.Progress = bar.set
+	opts.Fault = faultStep
 	if !opts.Once {
 		publishing := catalog.Every(ctx, lk, 30*time.Second, e.logger())
 		defer publishing()
