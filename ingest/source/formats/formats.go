@@ -11,6 +11,7 @@ import (
 	"github.com/weir-lake/weir/ingest/source/groupchat"
 	"github.com/weir-lake/weir/ingest/source/langgraph"
 	"github.com/weir-lake/weir/ingest/source/litellm"
+	"github.com/weir-lake/weir/ingest/source/messages"
 	"github.com/weir-lake/weir/ingest/source/openai"
 	"github.com/weir-lake/weir/ingest/source/weirevents"
 )
@@ -27,6 +28,8 @@ func All() []source.Format {
 		langgraph.Format(),
 		litellm.Format(),
 		openai.Format(),
+		messages.Format(),
+		messages.TauBench(),
 		weirevents.Format(),
 	}
 }

@@ -116,7 +116,7 @@ func Golden(t *testing.T, format source.Format, pattern string) {
 	}
 }
 
-func (r *Result) text(t *testing.T) []byte {
+func (r *Result) text(t testing.TB) []byte {
 	var b bytes.Buffer
 	for _, e := range r.Events {
 		wire, err := e.Encode()
