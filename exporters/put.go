@@ -11,6 +11,8 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
+
+	"github.com/weir-lake/weir/lake"
 )
 
 // put moves the finished folder in place. An equal export stays as it is, so
@@ -20,7 +22,7 @@ func put(work, dir string) error {
 	if err != nil || same {
 		return err
 	}
-	if err := syncDir(work); err != nil {
+	if err := lake.SyncPath(work); err != nil {
 		return err
 	}
 	err = os.Remove(dir) // takes an empty folder only
@@ -32,7 +34,7 @@ func put(work, dir string) error {
 	if err != nil {
 		return err
 	}
-	return syncDir(filepath.Dir(filepath.Clean(dir)))
+	return lake.SyncPath(filepath.Dir(filepath.Clean(dir)))
 }
 
 // exchangeByRename swaps two folders where the system cannot do it in one step:
@@ -46,14 +48,6 @@ func exchangeByRename(fresh, old string) error {
 		return errors.Join(err, os.Rename(aside, old))
 	}
 	return os.Rename(aside, fresh)
-}
-
-func syncDir(dir string) error {
-	d, err := os.Open(dir)
-	if err != nil {
-		return err
-	}
-	return errors.Join(d.Sync(), d.Close())
 }
 
 // sameExport tells whether dir holds what work does, but for the versions of

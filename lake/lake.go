@@ -115,7 +115,7 @@ func (l *Lake) init() error {
 	if err != nil {
 		return err
 	}
-	err = PutIfAbsent(ctx, l.storage, settingsName, append(data, '\n'))
+	err = putPrivate(ctx, l.storage, settingsName, append(data, '\n')) // it holds the erasure key
 	if errors.Is(err, fs.ErrExist) {
 		return fmt.Errorf("another process made it a lake meanwhile: %w", fs.ErrExist)
 	}

@@ -8,6 +8,7 @@ import (
 	"path/filepath"
 	"slices"
 	"strings"
+	"syscall"
 	"testing"
 )
 
@@ -186,5 +187,33 @@ func TestLocalStorage(t *testing.T) {
 	}
 	if left, _ := os.ReadDir(filepath.Join(root, tempDir)); len(left) > 0 {
 		t.Errorf("left in the temp folder: %v", left)
+	}
+}
+
+// The erasure key in the settings is for the owner's eyes, whatever the umask.
+func TestSettingsArePrivate(t *testing.T) {
+	defer syscall.Umask(syscall.Umask(0))
+	dir := filepath.Join(t.TempDir(), "lake")
+	if _, err := Init(dir, Options{}); err != nil {
+		t.Fatal(err)
+	}
+	info, err := os.Stat(filepath.Join(dir, "weir.json"))
+	if err != nil || info.Mode().Perm() != 0o600 {
+		t.Errorf("weir.json is %v, %v", info.Mode(), err)
+	}
+}
+
+func TestReplaceIsWholeOrNot(t *testing.T) {
+	s := LocalStorage(t.TempDir())
+	for _, text := range []string{"one", "two"} {
+		if err := replace(t.Context(), s, "a/b", []byte(text)); err != nil {
+			t.Fatal(err)
+		}
+		if got, err := ReadFile(t.Context(), s, "a/b"); err != nil || string(got) != text {
+			t.Errorf("read %q, %v; want %q", got, err, text)
+		}
+	}
+	if err := PutIfAbsent(t.Context(), s, "a/b", nil); !errors.Is(err, fs.ErrExist) {
+		t.Errorf("put where a file is: %v", err)
 	}
 }

@@ -41,7 +41,13 @@ type FileWriter interface {
 	// there or not; it is never there in part. Nothing may be called
 	// afterwards but Abort.
 	Commit(name string) error
-	// Abort drops what is not committed; after Commit it does nothing.
+	// Replace is Commit under a name that may be taken: readers see the old
+	// file or the new one, each whole. It is for what points at other files;
+	// data files and log entries are never replaced.
+	Replace(name string) error
+	// Private keeps everyone but the owner from reading the file.
+	Private() error
+	// Abort drops what is not committed; afterwards it does nothing.
 	Abort()
 }
 
@@ -58,11 +64,31 @@ type FileInfo struct {
 	Bytes      int64
 	ModifiedAt time.Time
 	IsDir      bool
+	IsPrivate  bool // nobody but its owner can read it
 }
 
 // PutIfAbsent writes a small file whole, or fails with fs.ErrExist where the
 // name is taken. See FileWriter.Commit for other errors.
 func PutIfAbsent(ctx context.Context, s Storage, name string, data []byte) error {
+	return put(ctx, s, data, func(w FileWriter) error { return w.Commit(name) })
+}
+
+// putPrivate is PutIfAbsent of a file that only its owner can read.
+func putPrivate(ctx context.Context, s Storage, name string, data []byte) error {
+	return put(ctx, s, data, func(w FileWriter) error {
+		if err := w.Private(); err != nil {
+			return err
+		}
+		return w.Commit(name)
+	})
+}
+
+// replace writes a small file whole, in place of one that may be there.
+func replace(ctx context.Context, s Storage, name string, data []byte) error {
+	return put(ctx, s, data, func(w FileWriter) error { return w.Replace(name) })
+}
+
+func put(ctx context.Context, s Storage, data []byte, finish func(FileWriter) error) error {
 	w, err := s.Create(ctx)
 	if err != nil {
 		return err
@@ -71,7 +97,7 @@ func PutIfAbsent(ctx context.Context, s Storage, name string, data []byte) error
 	if _, err := w.Write(data); err != nil {
 		return err
 	}
-	return w.Commit(name)
+	return finish(w)
 }
 
 // ReadFile reads a small file whole.
@@ -136,6 +162,18 @@ type localWriter struct {
 func (w *localWriter) Write(p []byte) (int, error) { return w.file.Write(p) }
 
 func (w *localWriter) Commit(name string) error {
+	// link(2) refuses a name that is taken, which rename(2) would replace.
+	err := w.finish(name, os.Link)
+	if errors.Is(err, syscall.EPERM) || errors.Is(err, syscall.ENOTSUP) {
+		return WithHint(err, "a lake needs a file system with hard links")
+	}
+	return err
+}
+
+func (w *localWriter) Replace(name string) error { return w.finish(name, os.Rename) }
+
+// finish makes the file durable and gives it its name.
+func (w *localWriter) finish(name string, give func(from, to string) error) error {
 	defer w.Abort()
 	target, err := w.storage.path("link", name)
 	if err != nil {
@@ -147,22 +185,20 @@ func (w *localWriter) Commit(name string) error {
 	if err := w.file.Close(); err != nil {
 		return err
 	}
-	// link(2) refuses a name that is taken, which rename(2) would replace.
-	err = os.Link(w.temp, target)
+	err = give(w.temp, target)
 	if errors.Is(err, fs.ErrNotExist) {
 		if err := w.storage.mkdir(filepath.Dir(target)); err != nil {
 			return err
 		}
-		err = os.Link(w.temp, target)
-	}
-	if errors.Is(err, syscall.EPERM) || errors.Is(err, syscall.ENOTSUP) {
-		return WithHint(err, "a lake needs a file system with hard links")
+		err = give(w.temp, target)
 	}
 	if err != nil {
 		return err
 	}
-	return syncDir(filepath.Dir(target))
+	return SyncPath(filepath.Dir(target))
 }
+
+func (w *localWriter) Private() error { return w.file.Chmod(0o600) }
 
 func (w *localWriter) Abort() {
 	w.file.Close()
@@ -176,20 +212,21 @@ func (s localStorage) mkdir(dir string) error {
 	}
 	for dir != s.root && len(dir) > len(s.root) {
 		dir = filepath.Dir(dir)
-		if err := syncDir(dir); err != nil {
+		if err := SyncPath(dir); err != nil {
 			return err
 		}
 	}
 	return nil
 }
 
-func syncDir(dir string) error {
-	d, err := os.Open(dir)
+// SyncPath makes a local file, or the names in a folder, durable: it outlives
+// a power cut once this returns.
+func SyncPath(path string) error {
+	file, err := os.Open(path)
 	if err != nil {
 		return err
 	}
-	defer d.Close()
-	return d.Sync()
+	return errors.Join(file.Sync(), file.Close())
 }
 
 func (s localStorage) Open(_ context.Context, name string) (FileReader, error) {
@@ -255,7 +292,7 @@ func (s localStorage) Stat(_ context.Context, name string) (FileInfo, error) {
 }
 
 func fileInfo(info fs.FileInfo) FileInfo {
-	return FileInfo{Name: info.Name(), Bytes: info.Size(), ModifiedAt: info.ModTime().UTC(), IsDir: info.IsDir()}
+	return FileInfo{Name: info.Name(), Bytes: info.Size(), ModifiedAt: info.ModTime().UTC(), IsDir: info.IsDir(), IsPrivate: info.Mode().Perm()&0o077 == 0}
 }
 
 func (s localStorage) Remove(_ context.Context, name string) error {

@@ -195,21 +195,13 @@ func docOf(ctx context.Context, handle *lake.Table, head *lake.Snapshot) (string
 	}
 }
 
-func syncPath(path string) error {
-	file, err := os.Open(path)
-	if err != nil {
-		return err
-	}
-	return errors.Join(file.Sync(), file.Close())
-}
-
 // replaceFile moves a finished file over another, durably.
 func replaceFile(from, to string) error {
-	if err := syncPath(from); err != nil {
+	if err := lake.SyncPath(from); err != nil {
 		return err
 	}
 	if err := os.Rename(from, to); err != nil {
 		return err
 	}
-	return syncPath(filepath.Dir(to))
+	return lake.SyncPath(filepath.Dir(to))
 }

@@ -132,7 +132,7 @@ func swap(dir, target string) error {
 		os.Remove(next)
 		return err
 	}
-	return syncPath(dir)
+	return lake.SyncPath(dir)
 }
 
 // prune removes generations whose successor is older than the horizon, and

@@ -2,7 +2,6 @@ package derive
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"os"
 	"path/filepath"
@@ -86,7 +85,7 @@ func (c *change) copy(ctx context.Context, rows string, expected int64) error {
 	if err != nil {
 		return fmt.Errorf("%s: write %s: %w", c.table.Name, name, err)
 	}
-	if err := syncFile(path); err != nil {
+	if err := lake.SyncPath(path); err != nil {
 		return fmt.Errorf("%s: write %s: %w", c.table.Name, name, err)
 	}
 	info, err := os.Stat(path)
@@ -109,12 +108,4 @@ func columnList(columns []lake.Column) string {
 		names[i] = column.Name
 	}
 	return idents(names)
-}
-
-func syncFile(path string) error {
-	file, err := os.OpenFile(path, os.O_RDWR, 0)
-	if err != nil {
-		return err
-	}
-	return errors.Join(file.Sync(), file.Close())
 }

@@ -363,9 +363,8 @@ func (c *change) commit(ctx context.Context, table *lake.Table) (*lake.Snapshot,
 	if len(c.add) == 0 && len(c.remove) == 0 && !c.plan.moved && c.live.Version >= 0 {
 		return c.live, nil
 	}
-	if dir, err := os.Open(c.dir); err == nil {
-		err = errors.Join(dir.Sync(), dir.Close())
-		if err != nil {
+	if len(c.add) > 0 {
+		if err := lake.SyncPath(c.dir); err != nil {
 			return nil, fmt.Errorf("%s: %w", c.table.Name, err)
 		}
 	}
