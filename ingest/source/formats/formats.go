@@ -13,6 +13,7 @@ import (
 	"github.com/weir-lake/weir/ingest/source/litellm"
 	"github.com/weir-lake/weir/ingest/source/messages"
 	"github.com/weir-lake/weir/ingest/source/openai"
+	"github.com/weir-lake/weir/ingest/source/sharegpt"
 	"github.com/weir-lake/weir/ingest/source/weirevents"
 )
 
@@ -29,6 +30,7 @@ func All() []source.Format {
 		litellm.Format(),
 		openai.Format(),
 		messages.Format(),
+		sharegpt.Format(),
 		messages.TauBench(),
 		weirevents.Format(),
 	}
