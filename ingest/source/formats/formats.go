@@ -8,6 +8,7 @@ import (
 	"github.com/weir-lake/weir/ingest/source/cassette"
 	"github.com/weir-lake/weir/ingest/source/claudecode"
 	"github.com/weir-lake/weir/ingest/source/document"
+	"github.com/weir-lake/weir/ingest/source/geminicli"
 	"github.com/weir-lake/weir/ingest/source/groupchat"
 	"github.com/weir-lake/weir/ingest/source/langgraph"
 	"github.com/weir-lake/weir/ingest/source/litellm"
@@ -26,6 +27,7 @@ func All() []source.Format {
 		langgraph.JSONL(),
 		claudecode.Format(),
 		document.Format(),
+		geminicli.Format(),
 		groupchat.Format(),
 		langgraph.Format(),
 		litellm.Format(),
