@@ -6,6 +6,7 @@ import (
 	"github.com/weir-lake/weir/ingest/source"
 	"github.com/weir-lake/weir/ingest/source/anthropic"
 	"github.com/weir-lake/weir/ingest/source/cassette"
+	"github.com/weir-lake/weir/ingest/source/chatgpt"
 	"github.com/weir-lake/weir/ingest/source/claudecode"
 	"github.com/weir-lake/weir/ingest/source/document"
 	"github.com/weir-lake/weir/ingest/source/geminicli"
@@ -24,6 +25,7 @@ func All() []source.Format {
 	return []source.Format{
 		anthropic.Format(),
 		cassette.Format(),
+		chatgpt.Format(),
 		langgraph.JSONL(),
 		claudecode.Format(),
 		document.Format(),
