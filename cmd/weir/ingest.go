@@ -32,10 +32,11 @@ func ingestCommand(e env) *cli.Command {
 			"understood lands in events.dead_letters with file, line and reason.\n\n" +
 			"Without --brokers the embedded broker is drained into the lake before the command returns. With it, a\n" +
 			"weir sink has to run; --wait waits for it.\n\n" +
-			"Examples:\n   weir ingest --lake mylake ~/.claude/projects gateway.jsonl.gz\n" +
+			"With --listen-otlp it takes OpenTelemetry's spans and logs instead, until it is stopped.\n\n" +
+			"Examples:\n   weir ingest --lake mylake ~/.claude/projects gateway.jsonl.gz\n   weir ingest --lake mylake --listen-otlp 127.0.0.1:4318\n" +
 			"   weir ingest --lake mylake --brokers kafka-1:9092 --wait logs/",
 		Flags: []cli.Flag{
-			lakeFlag(), brokersFlag(), waitFlag(), jsonFlag(), quietFlag(),
+			lakeFlag(), brokersFlag(), waitFlag(), jsonFlag(), quietFlag(), listenFlag(),
 			&cli.StringFlag{Name: "format", Usage: "read every file as this `FORMAT`"},
 			&cli.BoolFlag{Name: "complete", Usage: "nothing more will come of these conversations: do not wait a day before they count"},
 			&cli.BoolFlag{Name: "strict", Usage: "exit with 3 if there was a dead letter"},
@@ -49,6 +50,9 @@ func waitFlag() cli.Flag {
 }
 
 func ingestFiles(e env, c *cli.Context) error {
+	if c.IsSet("listen-otlp") {
+		return listenOTLP(e, c)
+	}
 	if !c.Args().Present() {
 		return &usageError{what: "ingest: no file named", try: "weir ingest --lake DIR FILE"}
 	}
