@@ -104,12 +104,12 @@ func (a *audit) found(table *Table, path, kind, format string, args ...any) {
 // log reads a table's log and reports what is wrong with it.
 func (a *audit) log(ctx context.Context, table *Table) (auditedTable, error) {
 	one := auditedTable{Table: table, named: map[string]bool{}, isWhole: true}
-	versions, err := logVersions(ctx, a.lake.storage, table.folder)
+	listing, err := listLog(ctx, a.lake.storage, table.folder)
 	if err != nil {
 		return one, err
 	}
 	state := newTableState()
-	for _, version := range versions {
+	for _, version := range listing.versions {
 		if version != state.version+1 {
 			a.found(table, logName("", state.version+1)[1:], ProblemLogGap, "versions %d to %d are missing from the log", state.version+1, version-1)
 			one.isWhole = false

@@ -40,6 +40,7 @@ func (t *Table) Commit(ctx context.Context, c Commit) (*Snapshot, error) {
 	if err != nil {
 		return nil, fmt.Errorf("%s: commit: %w", t.name, err)
 	}
+	t.checkpointIfDue(ctx, state)
 	return state.snapshot(t.name), nil
 }
 
@@ -55,6 +56,13 @@ func (t *Table) commit(ctx context.Context, c Commit) (*tableState, error) {
 		}
 		c.Add[i].SHA256 = sum
 	}
+	return t.append(ctx, func(state *tableState, id string) ([]logAction, error) { return t.actions(state, c, id) })
+}
+
+// append makes the actions that build finds right for the head its next
+// version. It asks again for every head that others make meanwhile. The actions'
+// commitInfo bears the id.
+func (t *Table) append(ctx context.Context, build func(head *tableState, id string) ([]logAction, error)) (*tableState, error) {
 	id, err := t.lake.newUUID()
 	if err != nil {
 		return nil, err
@@ -67,7 +75,7 @@ func (t *Table) commit(ctx context.Context, c Commit) (*tableState, error) {
 		if err := ctx.Err(); err != nil {
 			return nil, err
 		}
-		actions, err := t.actions(state, c, id)
+		actions, err := build(state, id)
 		if err != nil {
 			return nil, err
 		}
@@ -76,24 +84,80 @@ func (t *Table) commit(ctx context.Context, c Commit) (*tableState, error) {
 			return nil, err
 		}
 		putErr := PutIfAbsent(ctx, t.lake.storage, logName(t.folder, state.version+1), data)
+		// What is done is done: the answer must not depend on whether the
+		// caller still waits.
+		settled := context.WithoutCancel(ctx)
 		if putErr == nil {
-			return state, state.apply(actions)
+			head, err := t.settle(settled, state, id, actions)
+			if head == nil && err == nil {
+				state, err = t.load(ctx, -1)
+				if err != nil {
+					return nil, err
+				}
+				continue
+			}
+			return head, err
 		}
-		// Someone has the slot; after an ambiguous error it may be us. The
-		// answer must not depend on whether the caller still waits.
-		err = t.advance(context.WithoutCancel(ctx), state)
+		// Someone has the slot; after an ambiguous error it may be us.
+		err = t.advance(settled, state)
 		switch {
 		case err == nil && state.info.TxnID == id:
 			return state, nil
 		case !errors.Is(putErr, fs.ErrExist):
 			return nil, putErr
-		case err != nil:
-			return nil, err
+		case errors.Is(err, fs.ErrNotExist): // taken, and cut off since
+			state, err = t.load(ctx, -1)
+		case err == nil:
+			err = t.catchUp(ctx, state)
 		}
-		if err := t.catchUp(ctx, state); err != nil {
+		if err != nil {
 			return nil, err
 		}
 	}
+}
+
+// settle tells what became of a commit that has got its slot: the state with
+// it, or no state where it fell into the part of the log that was cut
+// off while this process slept between reading and writing. Its name was free
+// again there, and nobody would ever read it.
+func (t *Table) settle(ctx context.Context, state *tableState, id string, actions []logAction) (*tableState, error) {
+	version := state.version + 1
+	isCut, err := t.isCutOff(ctx, version)
+	if err != nil {
+		return nil, err
+	}
+	if !isCut {
+		return state, state.apply(actions)
+	}
+	head, err := t.load(ctx, -1)
+	if err != nil {
+		return nil, err
+	}
+	switch i := len(head.recent) - 1 - int(head.version-version); {
+	case i >= 0 && i < len(head.recent) && head.recent[i] == id:
+		return head, nil // it was in time, and the log was cut off after it
+	case i >= 0:
+		err := t.lake.storage.Remove(ctx, logName(t.folder, version))
+		if errors.Is(err, fs.ErrNotExist) {
+			err = nil
+		}
+		return nil, err
+	}
+	return nil, fmt.Errorf("version %d: the log was cut off there, and has gone on for long: %w", version, fs.ErrNotExist)
+}
+
+// isCutOff tells whether the log may begin after a version. TruncateLog deletes
+// in ascending order, so where the entry before is there, it does not.
+func (t *Table) isCutOff(ctx context.Context, version int64) (bool, error) {
+	if version == 0 {
+		listing, err := listLog(ctx, t.lake.storage, t.folder)
+		return len(listing.checkpoints) > 0, err
+	}
+	_, err := t.lake.storage.Stat(ctx, logName(t.folder, version-1))
+	if errors.Is(err, fs.ErrNotExist) {
+		return true, nil
+	}
+	return false, err
 }
 
 // hashFile reads a data file through and gives its SHA-256 in hex.
@@ -210,36 +274,55 @@ func (t *Table) actions(s *tableState, c Commit, id string) ([]logAction, error)
 	for _, txn := range c.Txns {
 		actions = append(actions, logAction{Txn: &txnAction{AppID: txn.AppID, Version: txn.Next, LastUpdated: now}})
 	}
-	rows := map[string]DataFile{}
+	live := map[string]DataFile{}
 	for _, file := range s.files {
-		rows[file.Path] = file
+		live[file.Path] = file
 	}
 	for _, path := range c.Remove {
-		stats, err := encodeStats(rows[path].Rows)
+		remove, err := removeOf(live[path], now, !c.NoDataChange)
 		if err != nil {
 			return nil, err
 		}
-		actions = append(actions, logAction{Remove: &removeAction{
-			Path: path, DeletionTimestamp: now, DataChange: !c.NoDataChange, ExtendedMetadata: true,
-			PartitionValues: map[string]string{}, Size: rows[path].Bytes, Stats: stats,
-		}})
+		actions = append(actions, logAction{Remove: remove})
 	}
 	for _, file := range c.Add {
-		stats, err := encodeStats(file.Rows)
+		if file.ModifiedAt.IsZero() {
+			file.ModifiedAt = time.UnixMilli(now)
+		}
+		add, err := addOf(file, !c.NoDataChange)
 		if err != nil {
 			return nil, err
 		}
-		modified := file.ModifiedAt
-		if modified.IsZero() {
-			modified = time.UnixMilli(now)
-		}
-		actions = append(actions, logAction{Add: &addAction{
-			Path: file.Path, PartitionValues: map[string]string{}, Size: file.Bytes,
-			ModificationTime: modified.UnixMilli(), DataChange: !c.NoDataChange, Stats: stats,
-			Tags: map[string]string{tagSHA256: file.SHA256},
-		}})
+		actions = append(actions, logAction{Add: add})
 	}
 	return actions, nil
+}
+
+func addOf(file DataFile, dataChange bool) (*addAction, error) {
+	stats, err := encodeStats(file.Rows)
+	if err != nil {
+		return nil, err
+	}
+	add := &addAction{
+		Path: encodePath(file.Path), PartitionValues: map[string]string{}, Size: file.Bytes,
+		ModificationTime: file.ModifiedAt.UnixMilli(), DataChange: dataChange, Stats: stats,
+	}
+	if file.SHA256 != "" { // else another writer's
+		add.Tags = map[string]string{tagSHA256: file.SHA256}
+	}
+	return add, nil
+}
+
+// removeOf removes a file at a time in milliseconds.
+func removeOf(file DataFile, at int64, dataChange bool) (*removeAction, error) {
+	stats, err := encodeStats(file.Rows)
+	if err != nil {
+		return nil, err
+	}
+	return &removeAction{
+		Path: encodePath(file.Path), DeletionTimestamp: at, DataChange: dataChange, ExtendedMetadata: true,
+		PartitionValues: map[string]string{}, Size: file.Bytes, Stats: stats,
+	}, nil
 }
 
 func encodeStats(rows int64) (string, error) {

@@ -26,10 +26,11 @@ type Version struct {
 // History lists the commits of a table, youngest first, at most limit of them
 // (0: all that the log still holds).
 func (t *Table) History(ctx context.Context, limit int) ([]Version, error) {
-	versions, err := logVersions(ctx, t.lake.storage, t.folder)
+	listing, err := listLog(ctx, t.lake.storage, t.folder)
 	if err != nil {
 		return nil, fmt.Errorf("%s: read log: %w", t.name, err)
 	}
+	versions := listing.versions
 	slices.Reverse(versions)
 	if limit > 0 && len(versions) > limit {
 		versions = versions[:limit]

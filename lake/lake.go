@@ -253,11 +253,11 @@ func (l *Lake) Tables(ctx context.Context, namespace string) ([]string, error) {
 			continue
 		}
 		// A folder without a log holds files of a first commit that never was.
-		versions, err := logVersions(ctx, l.storage, namespace+"/"+entry.Name)
+		listing, err := listLog(ctx, l.storage, namespace+"/"+entry.Name)
 		if err != nil {
 			return nil, fmt.Errorf("list %s: %w", namespace, err)
 		}
-		if len(versions) > 0 {
+		if len(listing.versions) > 0 {
 			names = append(names, namespace+"."+entry.Name)
 		}
 	}

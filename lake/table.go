@@ -107,6 +107,8 @@ func (t *Table) SnapshotAt(ctx context.Context, version int64) (*Snapshot, error
 func (t *Table) snapshotAt(ctx context.Context, version int64) (*Snapshot, error) {
 	state, err := t.load(ctx, version)
 	switch {
+	case errors.Is(err, ErrNoVersion):
+		return nil, fmt.Errorf("%s: version %d: %w", t.name, version, err)
 	case err != nil:
 		return nil, fmt.Errorf("%s: read log: %w", t.name, err)
 	case state.version < 0:
@@ -184,28 +186,16 @@ func (t *Table) Discard(ctx context.Context, files ...DataFile) error {
 	return errors.Join(errs...)
 }
 
-// namedFiles are the files that some version in the log has added.
+// namedFiles are the files that some version in the log has added, as far as
+// they are still there.
 func (t *Table) namedFiles(ctx context.Context) (map[string]bool, error) {
-	versions, err := logVersions(ctx, t.lake.storage, t.folder)
+	state, err := t.loadRemoved(ctx, -1)
 	if err != nil {
 		return nil, err
 	}
-	named := map[string]bool{}
-	for _, version := range versions {
-		actions, err := t.readCommit(ctx, version)
-		if err != nil {
-			return nil, err
-		}
-		for _, action := range actions {
-			if action.Add == nil {
-				continue
-			}
-			file, err := action.Add.file()
-			if err != nil {
-				return nil, err
-			}
-			named[file.Path] = true
-		}
+	named := state.live
+	for path := range state.removed {
+		named[path] = true
 	}
 	return named, nil
 }
