@@ -158,7 +158,7 @@ func unknownFields(data []byte, known knownFields, attributes map[string]json.Ra
 		return "", classify(err)
 	}
 	if len(attributes) > 0 {
-		text, err := json.Marshal(attributes)
+		text, err := marshal(attributes)
 		if err != nil {
 			return "", err
 		}
@@ -167,8 +167,18 @@ func unknownFields(data []byte, known knownFields, attributes map[string]json.Ra
 	if len(unknown) == 0 {
 		return "", nil
 	}
-	text, err := json.Marshal(unknown) // keys come out sorted
+	text, err := marshal(unknown)
 	return string(text), err
+}
+
+// marshal gives an object with sorted keys, its values as they are: json.Marshal
+// would write <, > and & in another way than they came.
+func marshal(fields map[string]json.RawMessage) ([]byte, error) {
+	var buf bytes.Buffer
+	enc := json.NewEncoder(&buf)
+	enc.SetEscapeHTML(false)
+	err := enc.Encode(fields)
+	return bytes.TrimSuffix(buf.Bytes(), []byte("\n")), err
 }
 
 func (known knownFields) collect(unknown map[string]json.RawMessage, path, object []byte) error {

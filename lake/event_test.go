@@ -103,6 +103,9 @@ func TestDecodeEventKeepsWhatItDoesNotKnow(t *testing.T) {
 	if !reflect.DeepEqual(got, want) {
 		t.Errorf("extra %s", event.Extra)
 	}
+	if !strings.Contains(event.Extra, "<fine>") {
+		t.Errorf("extra %s: not as it came", event.Extra)
+	}
 	wire, err := event.Encode()
 	if err != nil {
 		t.Fatal(err)
