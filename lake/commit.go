@@ -334,12 +334,9 @@ func encodeStats(rows int64) (string, error) {
 func (t *Table) nextMeta(s *tableState, c Commit, now int64) (*metaData, error) {
 	columns := c.Columns
 	if s.version >= 0 && !c.Overwrite {
-		merged, grew, err := extendColumns(s.columns, c.Columns)
+		merged, err := extendColumns(s.columns, c.Columns)
 		if err != nil {
 			return nil, err
-		}
-		if !grew {
-			return nil, nil
 		}
 		columns = merged
 	}

@@ -199,11 +199,49 @@ func TestSchemaGrowsAlsoInsideStructs(t *testing.T) {
 	if err != nil || !strings.Contains(string(data), "metaData") {
 		t.Errorf("growth wrote no metadata: %s, %v", data, err)
 	}
-	// A comment alone is no growth.
+	// A comment alone is told as well, once.
 	grown[0].Doc = "other words"
-	mustCommit(t, table, Commit{Columns: grown})
-	if data, _ = os.ReadFile(filepath.Join(table.Dir(), "_delta_log", "00000000000000000002.json")); strings.Contains(string(data), "metaData") {
-		t.Errorf("metadata written for a comment: %s", data)
+	for _, want := range []bool{true, false} {
+		head := mustCommit(t, table, Commit{Columns: grown})
+		data, err := os.ReadFile(filepath.Join(table.Dir(), "_delta_log", fmt.Sprintf("%020d.json", head.Version)))
+		if err != nil || strings.Contains(string(data), "metaData") != want || head.Columns[2].Doc != "other words" {
+			t.Errorf("version %d: %+v, %s, %v", head.Version, head.Columns, data, err)
+		}
+	}
+}
+
+// A binary of an older release appends to a table that a newer one has grown:
+// nothing shrinks, and the two do not rewrite the metadata in turn.
+func TestAnOlderBinaryShrinksNothing(t *testing.T) {
+	lk := testLake(t)
+	table := testTable(t, lk)
+	older := []Column{
+		{Name: "id", Type: Varchar, FieldID: 1, Doc: "old words"},
+		{Name: "calls", Type: Struct, List: true, FieldID: 2, Fields: []Column{{Name: "name", Type: Varchar, FieldID: 2001}}},
+	}
+	newer := []Column{
+		{Name: "id", Type: Varchar, FieldID: 1, Doc: "new words"},
+		{Name: "calls", Type: Struct, List: true, FieldID: 2, Fields: []Column{{Name: "strict", Type: Boolean, FieldID: 2002}, {Name: "name", Type: Varchar, FieldID: 2001}}},
+		{Name: "channel", Type: Varchar, FieldID: 3},
+	}
+	mustCommit(t, table, Commit{Columns: older})
+	want := mustCommit(t, table, Commit{Columns: newer}).Columns
+	for _, columns := range [][]Column{older, newer, older} {
+		head := mustCommit(t, table, Commit{Columns: columns})
+		data, err := os.ReadFile(filepath.Join(table.Dir(), "_delta_log", fmt.Sprintf("%020d.json", head.Version)))
+		if err != nil || strings.Contains(string(data), "metaData") || !reflect.DeepEqual(head.Columns, want) {
+			t.Errorf("version %d: %+v, %s, %v", head.Version, head.Columns, data, err)
+		}
+	}
+	for name, column := range map[string]Column{
+		"an_id_of_another":       {Name: "other", Type: Varchar, FieldID: 3},
+		"another_id":             {Name: "channel", Type: Varchar, FieldID: 4},
+		"an_id_of_another_below": {Name: "calls", Type: Struct, List: true, FieldID: 2, Fields: []Column{{Name: "x", Type: Boolean, FieldID: 2001}}},
+	} {
+		_, err := table.Commit(t.Context(), Commit{Operation: "append", Columns: append(older[:1:1], column)})
+		if !errors.Is(err, ErrSchema) {
+			t.Errorf("%s: %v", name, err)
+		}
 	}
 }
 

@@ -156,37 +156,74 @@ func checkColumns(columns []Column) error {
 }
 
 // extendColumns merges the columns of a commit into those of the table: known
-// ones keep their place, new ones follow. Comments change only with the shape,
-// or binaries of two releases would rewrite the metadata in turn.
-func extendColumns(current, next []Column) (merged []Column, grew bool, err error) {
+// ones keep their place, new ones follow. Columns with field ids may be missing
+// from the commit, whose binary is older and whose files lack them. Comments are
+// the commit's, unless its binary is older, or binaries of two releases would
+// rewrite the metadata in turn.
+func extendColumns(current, next []Column) ([]Column, error) {
+	return mergeColumns(current, next, knowsAll(current, next))
+}
+
+// knowsAll tells whether no column of the table is missing at any level.
+func knowsAll(current, next []Column) bool {
+	byName := columnsByName(next)
+	for _, old := range current {
+		column, ok := byName[old.Name]
+		if !ok || !knowsAll(old.Fields, column.Fields) {
+			return false
+		}
+	}
+	return true
+}
+
+func columnsByName(columns []Column) map[string]Column {
 	byName := map[string]Column{}
-	for _, column := range next {
+	for _, column := range columns {
 		byName[column.Name] = column
 	}
+	return byName
+}
+
+func mergeColumns(current, next []Column, takeDocs bool) ([]Column, error) {
+	byName := columnsByName(next)
+	taken := map[int32]string{}
+	var merged []Column
 	for _, old := range current {
+		taken[old.FieldID] = old.Name
 		column, ok := byName[old.Name]
 		delete(byName, old.Name)
 		switch {
+		case !ok && old.FieldID == 0:
+			// Without ids the files of a table must all have the same columns.
+			return nil, fmt.Errorf("column %s is missing: %w", old.Name, ErrSchema)
 		case !ok:
-			return nil, false, WithHint(fmt.Errorf("column %s is missing: %w", old.Name, ErrSchema), "a newer weir has written this table: use it")
+			merged = append(merged, old)
+			continue
 		case column.Type != old.Type || column.List != old.List:
-			return nil, false, fmt.Errorf("column %s is %s, not %s: %w", old.Name, old.SQL(), column.SQL(), ErrSchema)
+			return nil, fmt.Errorf("column %s is %s, not %s: %w", old.Name, old.SQL(), column.SQL(), ErrSchema)
 		case column.FieldID != old.FieldID:
-			return nil, false, fmt.Errorf("column %s has field id %d, not %d: %w", old.Name, old.FieldID, column.FieldID, ErrSchema)
+			return nil, fmt.Errorf("column %s has field id %d, not %d: %w", old.Name, old.FieldID, column.FieldID, ErrSchema)
 		}
 		if column.Type == Struct {
-			fields, more, err := extendColumns(old.Fields, column.Fields)
+			fields, err := mergeColumns(old.Fields, column.Fields, takeDocs)
 			if err != nil {
-				return nil, false, fmt.Errorf("column %s: %w", old.Name, err)
+				return nil, fmt.Errorf("column %s: %w", old.Name, err)
 			}
-			column.Fields, grew = fields, grew || more
+			column.Fields = fields
+		}
+		if !takeDocs {
+			column.Doc = old.Doc
 		}
 		merged = append(merged, column)
 	}
 	for _, column := range next {
-		if _, isNew := byName[column.Name]; isNew {
-			merged, grew = append(merged, column), true
+		if _, isNew := byName[column.Name]; !isNew {
+			continue
 		}
+		if other, isTaken := taken[column.FieldID]; isTaken && column.FieldID != 0 {
+			return nil, fmt.Errorf("column %s has field id %d, which is %s's: %w", column.Name, column.FieldID, other, ErrSchema)
+		}
+		merged = append(merged, column)
 	}
-	return merged, grew, nil
+	return merged, nil
 }
