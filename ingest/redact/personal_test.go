@@ -45,6 +45,7 @@ func TestPersonal(t *testing.T) {
 		{"card", "4111 1111 1111 1111 and 5555555555554444, 378282246310005", "<card> and <card>, <card>"},
 		{"ip", "from 8.8.8.8 and [2606:4700:4700::1111]:443.", "from <ip> and [<ip>]:443."},
 		{"ip_and_port", "8.8.4.4:53", "<ip>:53"},
+		{"card_as_json_number", `{"pan": 4111111111111111, "note":"[4111111111111111]"}`, `{"pan": "<card>", "note":"[<card>]"}`},
 		{"same_twice", "a@b.io a@b.io", "<email> <email>"},
 	} {
 		t.Run(test.name, func(t *testing.T) {

@@ -16,8 +16,10 @@ package redact
 import (
 	"crypto/sha256"
 	"encoding/hex"
+	"encoding/json"
 	"reflect"
 	"regexp"
+	"slices"
 	"strings"
 
 	"github.com/weir-lake/weir/lake"
@@ -109,7 +111,19 @@ func (w *walker) walk(v reflect.Value) {
 	}
 }
 
+// text replaces until nothing more is found: what stood beside a secret may look
+// different without it. Placeholders are never replaced, so this ends.
 func (w *walker) text(text string) string {
+	for {
+		once := w.pass(text)
+		if once == text {
+			return text
+		}
+		text = once
+	}
+}
+
+func (w *walker) pass(text string) string {
 	if found := find(text); len(found) > 0 {
 		text = w.replace(text, found)
 	}
@@ -118,25 +132,30 @@ func (w *walker) text(text string) string {
 	}
 	if w.r.personal.any() {
 		if found := w.r.personal.find(text); len(found) > 0 {
-			text = w.replace(text, found)
+			text = w.replace(text, found, numbersOf(text, found)...)
 		}
 	}
 	for _, p := range w.r.patterns {
-		var found []span
-		for _, at := range p.Regexp.FindAllStringSubmatchIndex(text, -1) {
-			from, to := at[0], at[1]
-			if len(at) > 2 && at[2] >= 0 {
-				from, to = at[2], at[3]
-			}
-			if from < to {
-				found = append(found, span{from, to, p.Kind})
-			}
-		}
-		if len(found) > 0 {
+		if found := p.find(text); len(found) > 0 {
 			text = w.replace(text, found)
 		}
 	}
 	return text
+}
+
+// find gives what the operator's rule matches, placeholders apart.
+func (p Pattern) find(text string) []span {
+	var found []span
+	for _, at := range p.Regexp.FindAllStringSubmatchIndex(text, -1) {
+		from, to := at[0], at[1]
+		if len(at) > 2 && at[2] >= 0 {
+			from, to = at[2], at[3]
+		}
+		if from < to && !strings.Contains(text[from:to], placeholderStart) && !inPlaceholder(text, from) {
+			found = append(found, span{from, to, p.Kind})
+		}
+	}
+	return found
 }
 
 // span is a secret in a text.
@@ -145,20 +164,52 @@ type span struct {
 	kind     string
 }
 
-func (w *walker) replace(text string, found []span) string {
+// replace puts placeholders where the secrets are; those whose index is in
+// quoted get quotes around.
+func (w *walker) replace(text string, found []span, quoted ...int) string {
 	if w.counts == nil {
 		w.counts = Counts{}
 	}
 	var b strings.Builder
 	at := 0
-	for _, s := range found {
+	for i, s := range found {
 		b.WriteString(text[at:s.from])
-		b.WriteString(w.placeholder(s.kind, text[s.from:s.to]))
+		placeholder := w.placeholder(s.kind, text[s.from:s.to])
+		if slices.Contains(quoted, i) {
+			placeholder = `"` + placeholder + `"`
+		}
+		b.WriteString(placeholder)
 		at = s.to
 		w.counts[s.kind]++
 	}
 	b.WriteString(text[at:])
 	return b.String()
+}
+
+// numbersOf gives the spans that are numbers of a JSON text: a placeholder there
+// has to be a string.
+func numbersOf(text string, found []span) []int {
+	var numbers []int
+	inString, escaped, at := false, false, 0
+	for i, s := range found {
+		for ; at < s.from; at++ {
+			switch c := text[at]; {
+			case escaped:
+				escaped = false
+			case c == '\\':
+				escaped = inString
+			case c == '"':
+				inString = !inString
+			}
+		}
+		if !inString {
+			numbers = append(numbers, i)
+		}
+	}
+	if len(numbers) > 0 && !json.Valid([]byte(text)) {
+		return nil
+	}
+	return numbers
 }
 
 const placeholderStart = "[REDACTED:"
