@@ -42,6 +42,7 @@ type Lake struct {
 	storage  Storage
 	clock    func() time.Time
 	random   io.Reader
+	personal []string // of a lake to be made
 	settings settings
 }
 
@@ -51,6 +52,7 @@ type settings struct {
 	ClusterID     string    `json:"cluster_id"`
 	ErasureKey    string    `json:"erasure_key"` // hex
 	CreatedAt     time.Time `json:"created_at"`
+	Personal      []string  `json:"redact_personal,omitempty"`
 }
 
 // Options of a lake. The zero value is right for all but tests. What is given
@@ -59,6 +61,10 @@ type Options struct {
 	Storage Storage          // of the lake's folder; nil: LocalStorage
 	Clock   func() time.Time // stamps commits; nil: time.Now
 	Random  io.Reader        // ids and keys come from here; nil: crypto/rand
+
+	// Personal are the kinds of personal data that a new lake keeps out, as
+	// ingest/redact names them. An existing lake keeps its own.
+	Personal []string
 }
 
 func (o Options) lake(dir string) (*Lake, error) {
@@ -66,7 +72,7 @@ func (o Options) lake(dir string) (*Lake, error) {
 	if err != nil {
 		return nil, err
 	}
-	l := &Lake{dir: dir, storage: o.Storage, clock: o.Clock, random: o.Random}
+	l := &Lake{dir: dir, storage: o.Storage, clock: o.Clock, random: o.Random, personal: o.Personal}
 	if l.storage == nil {
 		l.storage = LocalStorage(dir)
 	}
@@ -111,6 +117,7 @@ func (l *Lake) init() error {
 	if l.settings, err = l.newSettings(); err != nil {
 		return err
 	}
+	l.settings.Personal = l.personal
 	data, err := json.MarshalIndent(l.settings, "", "  ")
 	if err != nil {
 		return err
@@ -199,6 +206,10 @@ func (l *Lake) ClusterID() string { return l.settings.ClusterID }
 
 // CreatedAt is when the lake was made.
 func (l *Lake) CreatedAt() time.Time { return l.settings.CreatedAt }
+
+// Personal are the kinds of personal data that are replaced before anything
+// reaches the lake, on every path: see ingest/redact.
+func (l *Lake) Personal() []string { return l.settings.Personal }
 
 // ErasureKey is the key of the hashes in erasure requests. It is secret: who
 // has it can test whether a known person asked to be forgotten.

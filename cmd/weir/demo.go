@@ -122,7 +122,7 @@ func (d *demo) takeIn(ctx context.Context) error {
 	}
 	err := appendAndWait(ctx, d.env, d.lk, d.to, func(ctx context.Context, out lake.Appender) error {
 		for _, name := range []string{"rules.promptfoo.json", "handoff.jsonl"} {
-			if _, err := importFile(ctx, out, d.fleet("evals/"+name), evalsql.ImportOptions{Experiment: demoExperiment, Redact: redactEvent()}); err != nil {
+			if _, err := importFile(ctx, out, d.fleet("evals/"+name), evalsql.ImportOptions{Experiment: demoExperiment, Redact: redactEvent(d.lk)}); err != nil {
 				return err
 			}
 		}

@@ -57,7 +57,7 @@ func evalImport(e env, c *cli.Context) error {
 			opts := evalsql.ImportOptions{
 				Format: c.String("format"), Suite: c.String("suite"), Experiment: c.String("experiment"),
 				Arm: c.String("arm"), Phase: c.String("phase"), Run: c.String("run"),
-				Redact: redactEvent(),
+				Redact: redactEvent(lk),
 			}
 			report, err := importFile(ctx, out, name, opts)
 			if err != nil {

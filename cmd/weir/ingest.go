@@ -83,6 +83,7 @@ func ingestFiles(e env, c *cli.Context) error {
 
 func runIngest(ctx context.Context, e env, lk *lake.Lake, complete bool, to sending, opts files.Options) (files.Summary, error) {
 	opts.Formats = formats.All()
+	opts.Redactor = redactorOf(lk)
 	var summary files.Summary
 	var unreadable error
 	err := appendAndWait(ctx, e, lk, to, func(ctx context.Context, out lake.Appender) error {
@@ -196,8 +197,13 @@ func appendAndWait(ctx context.Context, e env, lk *lake.Lake, to sending, work f
 	return err
 }
 
+// redactorOf replaces what the lake keeps out.
+func redactorOf(lk *lake.Lake) *redact.Redactor {
+	return redact.New(redact.Options{Personal: lk.Personal()})
+}
+
 // redactEvent takes secrets out of events that do not come from files.
-func redactEvent() func(*lake.Event) {
-	redactor := redact.New(redact.Options{})
+func redactEvent(lk *lake.Lake) func(*lake.Event) {
+	redactor := redactorOf(lk)
 	return func(event *lake.Event) { redactor.Event(event) }
 }

@@ -42,8 +42,9 @@ func listenOTLP(e env, c *cli.Context) error {
 		return lake.WithHint(fmt.Errorf("ingest: %w", err), "name another port with --listen-otlp")
 	}
 	receiver := otlp.New(otlp.Options{
-		Open:   func(ctx context.Context) (lake.Appender, error) { return ingest.NewProducer(ctx, conn) },
-		Logger: e.logger(),
+		Open:     func(ctx context.Context) (lake.Appender, error) { return ingest.NewProducer(ctx, conn) },
+		Redactor: redactorOf(lk),
+		Logger:   e.logger(),
 	})
 	fmt.Fprintf(e.stderr, "listening on http://%s\n", listener.Addr())
 	if brokerList(c) == nil {

@@ -69,7 +69,7 @@ func drain(ctx context.Context, e env, lk *lake.Lake, conn *ingest.Conn, opts in
 	}
 	bar := e.progress("sink", quiet)
 	defer bar.done()
-	opts.Redact = redactEvent()
+	opts.Redact = redactEvent(lk)
 	opts.Logger = e.logger()
 	opts.Progress = bar.set
 	opts.Fault = faultStep
