@@ -224,11 +224,7 @@ func (s *tableState) check(c Commit) error {
 		return fmt.Errorf("at version %d, expected %d: %w", s.version, *c.ExpectVersion, ErrConflict)
 	}
 	for _, txn := range c.Txns {
-		held, ok := s.txns[txn.AppID]
-		if !ok {
-			held = -1
-		}
-		if held != txn.Expect {
+		if held := s.counter(txn.AppID); held != txn.Expect {
 			return fmt.Errorf("%s stands at %d, expected %d: %w", txn.AppID, held, txn.Expect, ErrStale)
 		}
 	}

@@ -341,6 +341,14 @@ func (s *tableState) setTxn(txn txnAction) {
 	s.txns[txn.AppID] = txn.Version
 }
 
+// counter is an application's version, -1 where it has none.
+func (s *tableState) counter(app string) int64 {
+	if version, ok := s.txns[app]; ok {
+		return version
+	}
+	return -1
+}
+
 func (a *addAction) file() (DataFile, error) {
 	path, err := url.PathUnescape(a.Path)
 	if err != nil {

@@ -79,7 +79,8 @@ type Commit struct {
 }
 
 // Changes are the files that commits with dataChange added and removed
-// between two versions; a file that came and went is in neither list.
+// between two versions; a file that came and went, or went and came back, is in
+// neither list.
 type Changes struct {
 	Added   []DataFile
 	Removed []DataFile
@@ -148,7 +149,12 @@ func (c *Changes) apply(actions []logAction) error {
 			if err != nil {
 				return err
 			}
-			c.Added = append(c.Added, file)
+			went := slices.IndexFunc(c.Removed, func(removed DataFile) bool { return removed.Path == file.Path })
+			if went >= 0 { // a restore brought it back
+				c.Removed = slices.Delete(c.Removed, went, went+1)
+			} else {
+				c.Added = append(c.Added, file)
+			}
 		case action.Remove != nil && action.Remove.DataChange:
 			file, err := action.Remove.file()
 			if err != nil {

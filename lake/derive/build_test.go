@@ -365,13 +365,46 @@ func (w *world) randomStep(random *rand.Rand, step int) {
 	if random.IntN(3) == 0 {
 		w.append("events.configs", map[string]any{"id": fmt.Sprint("c", step), "subject": "tone", "kind": "tone", "content": fmt.Sprint("tone ", step)})
 	}
-	switch random.IntN(4) {
+	switch random.IntN(6) {
 	case 0:
 		w.rewrite("events.chat_messages", "true", true) // compaction
+	case 4:
+		now := w.snapshot("events.chat_messages").Version
+		w.restore("events.chat_messages", max(0, now-1-random.Int64N(2)))
+	case 5:
+		w.forget("events.chat_messages")
 	case 1:
 		w.rewrite("events.chat_messages", "subject <> "+duck.Literal(subject(4)), false) // erasure
 	case 2:
 		w.rewrite("events.chat_messages", "true", false) // a rewrite that changes nothing
+	}
+}
+
+func (w *world) table(name string) *lake.Table {
+	w.t.Helper()
+	table, err := w.lake.Table(name)
+	if err != nil {
+		w.t.Fatal(err)
+	}
+	return table
+}
+
+func (w *world) restore(name string, version int64) {
+	w.t.Helper()
+	if _, err := w.table(name).Restore(w.t.Context(), version, lake.RestoreOptions{}); err != nil && !errors.Is(err, lake.ErrNoVersion) {
+		w.t.Fatal(err)
+	}
+}
+
+// forget cuts the log of a table off before its head.
+func (w *world) forget(name string) {
+	w.t.Helper()
+	version, err := w.table(name).Checkpoint(w.t.Context())
+	if err == nil {
+		err = w.table(name).TruncateLog(w.t.Context(), version)
+	}
+	if err != nil {
+		w.t.Fatal(err)
 	}
 }
 
@@ -462,6 +495,52 @@ func TestIncrementTouchesOnlyWhatItMust(t *testing.T) {
 
 // TestFullFilesAreLeftAlone: files that are cut by bytes have few rows, but are
 // not small.
+// Without the log entries since the last build nobody knows what changed.
+func TestAForgottenHistoryIsBuiltInFull(t *testing.T) {
+	tables := parseTables(t)
+	w := newWorld(t)
+	w.append("events.chat_messages", w.lines(0, 50)...)
+	w.build(tables, Options{})
+	w.append("events.chat_messages", w.lines(50, 5)...)
+	w.append("events.chat_messages", w.lines(55, 5)...)
+	w.forget("events.chat_messages")
+	report := w.build(tables, Options{})
+	if got := w.report(report, "curated.lines"); got.Mode != Full || got.Rows != 60 {
+		t.Errorf("%+v", got)
+	}
+	w.append("events.chat_messages", w.lines(60, 5)...)
+	if got := w.report(w.build(tables, Options{}), "curated.lines"); got.Mode != Incremental || got.Rows != 65 {
+		t.Errorf("afterwards: %+v", got)
+	}
+	// Its own record counts the same way.
+	w.forget("curated.lines")
+	if got := w.report(w.build(tables, Options{}), "curated.lines"); got.Mode != Skipped {
+		t.Errorf("its own log: %+v", got)
+	}
+}
+
+// A restored table is what its old version was, and is brought back to now from
+// there.
+func TestARestoredTableIsBroughtBack(t *testing.T) {
+	tables := parseTables(t)
+	w := newWorld(t)
+	w.append("events.chat_messages", w.lines(0, 50)...)
+	w.build(tables, Options{})
+	old := w.snapshot("curated.lines").Version
+	w.append("events.chat_messages", w.lines(50, 5)...)
+	w.build(tables, Options{})
+	want := w.hashes(tables)
+	w.restore("curated.lines", old)
+	if got := w.report(w.build(tables, Options{}), "curated.lines"); got.Mode != Incremental || got.Rows != 55 {
+		t.Errorf("%+v", got)
+	}
+	for table, hash := range w.hashes(tables) {
+		if hash != want[table] {
+			t.Errorf("%s differs from what it was before", table)
+		}
+	}
+}
+
 func TestFullFilesAreLeftAlone(t *testing.T) {
 	tables := []*Table{named(t, "curated.lines")}
 	w := newWorld(t)

@@ -8,6 +8,7 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
+	"strconv"
 	"strings"
 
 	"github.com/weir-lake/weir/lake"
@@ -37,7 +38,11 @@ func readRecord(ctx context.Context, table *lake.Table, head *lake.Snapshot) (*r
 		if at.Version == 0 {
 			return nil, nil
 		}
-		before, err := table.SnapshotAt(ctx, at.Version-1)
+		version := at.Version - 1
+		if restored, err := strconv.ParseInt(at.Info[lake.InfoRestored], 10, 64); err == nil {
+			version = restored // the rows are that one's again
+		}
+		before, err := table.SnapshotAt(ctx, version)
 		if errors.Is(err, lake.ErrNoVersion) {
 			return nil, nil
 		}
