@@ -11,6 +11,7 @@ import (
 	"github.com/weir-lake/weir/ingest/source/document"
 	"github.com/weir-lake/weir/ingest/source/geminicli"
 	"github.com/weir-lake/weir/ingest/source/groupchat"
+	"github.com/weir-lake/weir/ingest/source/langfuse"
 	"github.com/weir-lake/weir/ingest/source/langgraph"
 	"github.com/weir-lake/weir/ingest/source/litellm"
 	"github.com/weir-lake/weir/ingest/source/messages"
@@ -31,6 +32,7 @@ func All() []source.Format {
 		document.Format(),
 		geminicli.Format(),
 		groupchat.Format(),
+		langfuse.Format(),
 		langgraph.Format(),
 		litellm.Format(),
 		openai.Format(),
