@@ -8,6 +8,7 @@ import (
 	"github.com/weir-lake/weir/ingest/source/cassette"
 	"github.com/weir-lake/weir/ingest/source/chatgpt"
 	"github.com/weir-lake/weir/ingest/source/claudecode"
+	"github.com/weir-lake/weir/ingest/source/codex"
 	"github.com/weir-lake/weir/ingest/source/document"
 	"github.com/weir-lake/weir/ingest/source/geminicli"
 	"github.com/weir-lake/weir/ingest/source/groupchat"
@@ -29,6 +30,7 @@ func All() []source.Format {
 		chatgpt.Format(),
 		langgraph.JSONL(),
 		claudecode.Format(),
+		codex.Format(),
 		document.Format(),
 		geminicli.Format(),
 		groupchat.Format(),
