@@ -14,7 +14,8 @@ import (
 // quicker for some partition; nothing of this batch is in the lake then that
 // another reading would not skip.
 func (t *topicSink) flush(ctx context.Context) error {
-	t.flushed = time.Now()
+	began := time.Now()
+	t.flushed = began
 	if t.records == 0 {
 		return nil
 	}
@@ -31,6 +32,7 @@ func (t *topicSink) flush(ctx context.Context) error {
 		if len(batch.txns) == 0 {
 			continue
 		}
+		t.opts.Fault("sink.before-commit")
 		if err := t.commit(ctx, batch); err != nil {
 			if errors.Is(err, lake.ErrStale) || errors.Is(err, lake.ErrConflict) || errors.Is(err, lake.ErrSchema) {
 				t.discard(ctx, batches[i:])
@@ -42,7 +44,7 @@ func (t *topicSink) flush(ctx context.Context) error {
 		}
 	}
 	t.opts.Fault("sink.after-commit")
-	t.settle(batches)
+	t.settle(batches, time.Since(began))
 	t.trim(ctx)
 	return nil
 }
@@ -61,7 +63,7 @@ func (t *topicSink) txns(payload *lake.Payload) []lake.Txn {
 	var txns []lake.Txn
 	for _, p := range t.parts {
 		if payload == t.primary() {
-			if p.report.Records == 0 {
+			if !p.moved() {
 				continue
 			}
 		} else if p.buffers[payload.Table] == nil {
@@ -82,12 +84,14 @@ func (t *topicSink) commit(ctx context.Context, batch tableBatch) error {
 	if err != nil {
 		return err
 	}
+	info := map[string]string{"topic": t.topic, "cluster": t.conn.clusterID}
+	t.gapInfo(info)
 	snapshot, err := table.Commit(ctx, lake.Commit{
 		Operation: "append",
 		Columns:   batch.payload.Columns(),
 		Add:       batch.files,
 		Txns:      batch.txns,
-		Info:      map[string]string{"topic": t.topic, "cluster": t.conn.clusterID},
+		Info:      info,
 	})
 	if err != nil {
 		return err
@@ -111,26 +115,32 @@ func (t *topicSink) discard(ctx context.Context, batches []tableBatch) {
 }
 
 // settle counts a committed batch and begins the next.
-func (t *topicSink) settle(batches []tableBatch) {
+func (t *topicSink) settle(batches []tableBatch, took time.Duration) {
 	done := newSinkReport()
 	for _, batch := range batches {
 		if len(batch.txns) > 0 {
 			done.Commits++
+			done.Files += int64(len(batch.files))
 		}
 	}
+	next := map[int]int64{}
 	for _, p := range t.parts {
 		done.add(p.report)
 		for table := range p.buffers {
 			p.counters[table] = p.next
 		}
-		if p.report.Records > 0 {
+		if p.moved() {
 			p.counters[t.primary().Table] = p.next
+			next[p.id] = p.next
 		}
 		p.begin()
 	}
 	t.waiting.Add(-t.bytes)
 	t.records, t.bytes = 0, 0
 	t.committed(done)
+	t.opts.Logger.Debug("batch committed", "topic", t.topic, "records", done.Records, "files", done.Files, "took", took)
+	t.opts.Observer.Committed(t.topic, took, done, next)
+	t.generation.committed(t.topic, next)
 }
 
 // trim lets the embedded broker forget what is in the lake.

@@ -7,6 +7,7 @@ import (
 	"io/fs"
 	"log/slog"
 	"strings"
+	"sync/atomic"
 	"time"
 
 	"github.com/segmentio/kafka-go"
@@ -18,6 +19,7 @@ import (
 // ConnOptions of Connect. The zero value uses the lake's own broker.
 type ConnOptions struct {
 	Brokers    []string     // bootstrap addresses, host:port; none: the embedded broker
+	Security   Security     // of the cluster at Brokers
 	Partitions int          // of topics that do not exist yet; 0: broker.DefaultPartitions
 	Logger     *slog.Logger // warnings of the embedded broker; nil: none
 	// Clock gives the time that records are stamped with, which is when they
@@ -30,11 +32,16 @@ type ConnOptions struct {
 type Conn struct {
 	clusterID string
 	clock     func() time.Time
-	client    *kafka.Client
-	transport *kafka.Transport
+	brokers   []string // bootstrap addresses
+	secured   secured
+	current   atomic.Pointer[kafka.Client]
 	own       *broker.Broker  // runs in this process
 	trimmer   *broker.Trimmer // of the lake's embedded broker, wherever it runs
 }
+
+// requestTimeout bounds a request to the cluster: a broker that takes requests
+// and does not answer is as good as gone.
+const requestTimeout = time.Minute
 
 // Connect finds the lake's broker: the cluster at opts.Brokers if there are
 // any, else the `weir broker` process of the lake if one runs, else the
@@ -50,8 +57,12 @@ func Connect(ctx context.Context, lk *lake.Lake, opts ConnOptions) (_ *Conn, err
 			c.Close()
 		}
 	}()
-	brokers := opts.Brokers
-	if len(brokers) == 0 {
+	c.brokers = opts.Brokers
+	if len(c.brokers) > 0 {
+		if c.secured, err = opts.Security.load(); err != nil {
+			return nil, fmt.Errorf("kafka: %w", err)
+		}
+	} else {
 		addr, err := broker.Address(ctx, lk)
 		switch {
 		case errors.Is(err, fs.ErrNotExist):
@@ -63,22 +74,16 @@ func Connect(ctx context.Context, lk *lake.Lake, opts ConnOptions) (_ *Conn, err
 		case err != nil:
 			return nil, err
 		}
-		brokers = []string{addr}
+		c.brokers = []string{addr}
 	}
 
-	c.transport = &kafka.Transport{
-		ClientID:       "weir",
-		MetadataTopics: lake.Topics(),
-	}
-	c.client = &kafka.Client{Addr: kafka.TCP(brokers...), Transport: c.transport}
-	meta, err := c.client.Metadata(ctx, &kafka.MetadataRequest{Topics: []string{}})
+	c.renew()
+	meta, err := c.client().Metadata(ctx, &kafka.MetadataRequest{Topics: []string{}})
 	if err != nil {
-		return nil, lake.WithHint(
-			fmt.Errorf("kafka: connect to %s: %w", strings.Join(brokers, ","), err),
-			"check --brokers, and that the cluster is up")
+		return nil, c.explain(fmt.Errorf("kafka: connect to %s: %w", strings.Join(c.brokers, ","), err))
 	}
 	if c.clusterID = meta.ClusterID; c.clusterID == "" {
-		return nil, fmt.Errorf("kafka: %s: the cluster has no id; weir needs Kafka 0.10.1 or later", strings.Join(brokers, ","))
+		return nil, fmt.Errorf("kafka: %s: the cluster has no id; weir needs Kafka 0.10.1 or later", strings.Join(c.brokers, ","))
 	}
 	partitions := opts.Partitions
 	if partitions == 0 {
@@ -86,10 +91,10 @@ func Connect(ctx context.Context, lk *lake.Lake, opts ConnOptions) (_ *Conn, err
 	}
 	if c.embedded(lk) {
 		// The broker created its topics itself.
-		if c.trimmer, err = broker.NewTrimmer(brokers[0]); err != nil {
+		if c.trimmer, err = broker.NewTrimmer(c.brokers[0]); err != nil {
 			return nil, err
 		}
-	} else if err := broker.CreateTopics(ctx, c.client, partitions); err != nil {
+	} else if err := broker.CreateTopics(ctx, c.client(), partitions); err != nil {
 		return nil, fmt.Errorf("kafka: %w", err)
 	}
 	return c, nil
@@ -105,13 +110,34 @@ func (c *Conn) Close() error {
 	if c.trimmer != nil {
 		c.trimmer.Close()
 	}
-	if c.transport != nil {
-		c.transport.CloseIdleConnections()
+	if client := c.current.Load(); client != nil {
+		client.Transport.(*kafka.Transport).CloseIdleConnections()
 	}
 	if c.own != nil {
 		return c.own.Close()
 	}
 	return nil
+}
+
+// client talks to the cluster.
+func (c *Conn) client() *kafka.Client { return c.current.Load() }
+
+// renew begins again with new connections and nothing remembered of where the
+// cluster's partitions are. Requests under way end as they do.
+func (c *Conn) renew() {
+	before := c.current.Swap(&kafka.Client{
+		Addr:    kafka.TCP(c.brokers...),
+		Timeout: requestTimeout,
+		Transport: &kafka.Transport{
+			ClientID:       "weir",
+			MetadataTopics: lake.Topics(),
+			TLS:            c.secured.tls,
+			SASL:           c.secured.sasl,
+		},
+	})
+	if before != nil {
+		before.Transport.(*kafka.Transport).CloseIdleConnections()
+	}
 }
 
 // embedded tells whether the cluster is the lake's own broker, in this process
@@ -121,7 +147,7 @@ func (c *Conn) embedded(lk *lake.Lake) bool { return c.clusterID == lk.ClusterID
 // partitionCounts asks how many partitions each of the topics has. Topics that
 // do not exist are left out.
 func (c *Conn) partitionCounts(ctx context.Context, topics []string) (map[string]int, error) {
-	meta, err := c.client.Metadata(ctx, &kafka.MetadataRequest{Topics: topics})
+	meta, err := c.client().Metadata(ctx, &kafka.MetadataRequest{Topics: topics})
 	if err != nil {
 		return nil, fmt.Errorf("kafka: %w", err)
 	}

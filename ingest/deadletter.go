@@ -17,6 +17,7 @@ const deadLetterType = "weir.deadletter.record.v1"
 const (
 	reasonTooLarge   = "too_large"
 	reasonWrongTopic = "wrong_topic"
+	reasonGap        = "gap"
 )
 
 // errWrongTopic: a record whose type belongs to another family's topic. Its
@@ -53,6 +54,21 @@ func tooLarge(e lake.Event, encoded []byte) lake.Event {
 	return lake.Event{
 		ID: lake.StableID("deadletter", e.ID), Source: e.Source, Type: deadLetterType, Subject: e.Subject,
 		Time: e.Time, ParserVersion: e.ParserVersion, Data: d,
+	}
+}
+
+// lost is the dead letter that stands for all records of an accepted gap. Its
+// position is the first one's.
+func lost(cluster string, gap Gap, now time.Time) lake.Event {
+	partition, offset := int64(gap.Partition), gap.From
+	id := lake.StableID("deadletter", cluster, gap.String())
+	return lake.Event{
+		ID: id, Source: fmt.Sprintf("kafka://%s/%s/%d/%d", cluster, gap.Topic, partition, offset), Type: deadLetterType,
+		Subject: id, Time: now, SchemaVersion: lake.SchemaVersion,
+		Data: &lake.DeadLetter{
+			Stage: "sink", Reason: reasonGap, Topic: gap.Topic, TopicPartition: &partition, TopicOffset: &offset,
+			Detail: fmt.Sprintf("records %d to %d were gone from the topic before they were read; the loss was accepted", gap.From, gap.To),
+		},
 	}
 }
 

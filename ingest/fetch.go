@@ -20,6 +20,8 @@ const (
 	fetchBytes = 512 << 10
 	// fetchWait is how long a broker holds a request when there is nothing.
 	fetchWait = 500 * time.Millisecond
+	// fetchPatience is how long it may take to answer beyond that.
+	fetchPatience = 20 * time.Second
 )
 
 // record is one item of a topic.
@@ -47,6 +49,7 @@ type chunk struct {
 //
 // A missing record is an error: errGone or errReset with the offsets.
 func (c *Conn) fetch(ctx context.Context, topic string, from map[int]int64, wait time.Duration) (map[int]chunk, error) {
+	client := c.client()
 	leaders, err := c.leaders(ctx, topic)
 	if err != nil {
 		return nil, err
@@ -82,7 +85,10 @@ func (c *Conn) fetch(ctx context.Context, topic string, from map[int]int64, wait
 	)
 	for _, request := range requests {
 		group.Go(func() {
-			response, err := c.transport.RoundTrip(ctx, c.client.Addr, request)
+			// The client's own time limit is not for requests that it does not know.
+			ctx, cancel := context.WithTimeout(ctx, wait+fetchPatience)
+			defer cancel()
+			response, err := client.Transport.RoundTrip(ctx, client.Addr, request)
 			mu.Lock()
 			defer mu.Unlock()
 			if err != nil {
@@ -94,7 +100,10 @@ func (c *Conn) fetch(ctx context.Context, topic string, from map[int]int64, wait
 					partition := int(p.Partition)
 					one, err := c.readPartition(ctx, topic, partition, from[partition], p)
 					if err != nil {
-						failed = append(failed, fmt.Errorf("%s/%d@%d: %w", topic, partition, from[partition], err))
+						if !errors.Is(err, errGone) && !errors.Is(err, errReset) { // they say where
+							err = fmt.Errorf("%s/%d@%d: %w", topic, partition, from[partition], err)
+						}
+						failed = append(failed, err)
 						continue
 					}
 					chunks[partition] = one
@@ -119,7 +128,7 @@ func first(errs []error) error {
 
 // leaders maps a topic's partitions to the ids of their brokers.
 func (c *Conn) leaders(ctx context.Context, topic string) (map[int]int, error) {
-	meta, err := c.client.Metadata(ctx, &kafka.MetadataRequest{Topics: []string{topic}})
+	meta, err := c.client().Metadata(ctx, &kafka.MetadataRequest{Topics: []string{topic}})
 	if err != nil {
 		return nil, fmt.Errorf("kafka: %w", err)
 	}
@@ -162,8 +171,7 @@ func (c *Conn) readPartition(ctx context.Context, topic string, partition int, f
 				continue
 			}
 			if r.Offset != one.next {
-				return chunk{}, fmt.Errorf("%w: %d to %d, inside the log (is the topic compacted? weir needs cleanup.policy=delete)",
-					errGone, one.next, r.Offset-1)
+				return chunk{}, &gapError{Gap{topic, partition, one.next, r.Offset - 1}, compactedHint}
 			}
 			one.next++
 			rec := record{topic: topic, partition: partition, offset: r.Offset, time: r.Time.UTC()}
@@ -180,7 +188,7 @@ func (c *Conn) readPartition(ctx context.Context, topic string, partition int, f
 		}
 	}
 	if len(stream.Records) > 0 && one.next == from {
-		return chunk{}, fmt.Errorf("%w: a batch at %d holds none (is the topic compacted? weir needs cleanup.policy=delete)", errGone, from)
+		return chunk{}, fmt.Errorf("%s/%d@%d: %w: a batch holds none (is the topic compacted? weir needs cleanup.policy=delete)", topic, partition, from, errGone)
 	}
 	return one, nil
 }
@@ -247,11 +255,8 @@ func (a *abortedTransactions) drops(reader protocol.RecordReader, records []reco
 	return false
 }
 
-// Errors of records that are not where the lake left off.
-var (
-	errGone  = errors.New("records are gone")
-	errReset = errors.New("the topic was reset")
-)
+// compactedHint is why records are missing between others.
+const compactedHint = "inside the log (is the topic compacted? weir needs cleanup.policy=delete)"
 
 // outOfRange says why an offset is not in a partition.
 func (c *Conn) outOfRange(ctx context.Context, topic string, partition int, offset int64) error {
@@ -259,20 +264,20 @@ func (c *Conn) outOfRange(ctx context.Context, topic string, partition int, offs
 	if err != nil {
 		return err
 	}
-	if err := outside(offset, bounds[partition][0], bounds[partition][1]); err != nil {
+	if err := outside(topic, partition, offset, bounds[partition]); err != nil {
 		return err
 	}
 	return errUnavailable // it moved meanwhile; ask again
 }
 
 // outside is the error of an offset that is not between a partition's first
-// offset and the one after its last.
-func outside(offset, first, last int64) error {
+// offset and the one after its last, which bounds holds.
+func outside(topic string, partition int, offset int64, bounds [2]int64) error {
 	switch {
-	case offset < first:
-		return fmt.Errorf("%w: %d to %d, deleted by the topic's retention", errGone, offset, first-1)
-	case offset > last:
-		return fmt.Errorf("%w: it ends at %d, before the lake's offset", errReset, last)
+	case offset < bounds[0]:
+		return &gapError{Gap{topic, partition, offset, bounds[0] - 1}, "deleted by the topic's retention"}
+	case offset > bounds[1]:
+		return fmt.Errorf("%s/%d@%d: %w: it ends at %d, before the lake's offset", topic, partition, offset, errReset, bounds[1])
 	}
 	return nil
 }
@@ -284,8 +289,8 @@ func (c *Conn) allBounds(ctx context.Context, topic string, partitions []int) (m
 	for _, p := range partitions {
 		ask = append(ask, kafka.FirstOffsetOf(p), kafka.LastOffsetOf(p))
 	}
-	response, err := c.client.ListOffsets(ctx, &kafka.ListOffsetsRequest{
-		Addr: c.client.Addr, Topics: map[string][]kafka.OffsetRequest{topic: ask}, IsolationLevel: kafka.ReadCommitted,
+	response, err := c.client().ListOffsets(ctx, &kafka.ListOffsetsRequest{
+		Topics: map[string][]kafka.OffsetRequest{topic: ask}, IsolationLevel: kafka.ReadCommitted,
 	})
 	if err != nil {
 		return nil, fmt.Errorf("kafka: offsets of %s: %w", topic, err)

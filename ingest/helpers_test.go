@@ -40,7 +40,7 @@ func connect(t *testing.T, lk *lake.Lake, brokers ...string) *Conn {
 }
 
 // address is where a connection's cluster answers.
-func address(conn *Conn) string { return conn.client.Addr.String() }
+func address(conn *Conn) string { return conn.brokers[0] }
 
 // keep stops the embedded broker from being trimmed, so that an independent
 // reader finds everything afterwards.

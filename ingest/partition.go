@@ -3,6 +3,7 @@ package ingest
 import (
 	"context"
 	"fmt"
+	"time"
 
 	"github.com/weir-lake/weir/lake"
 )
@@ -16,6 +17,8 @@ type partition struct {
 	next     int64              // offset after the last record that was taken
 	ahead    int64              // offset after the last record that was fetched
 	fetched  chunk              // what lies between them
+	lost     []Gap              // accepted gaps that the batch goes past
+	behind   time.Time          // since when nothing has come though there is more; zero: it comes
 	buffers  map[string]*buffer // rows that wait, by table
 	full     bool               // more rows wait than should
 	report   SinkReport         // of those rows
@@ -57,6 +60,11 @@ func (p *partition) add(ctx context.Context, r record) error {
 		t.opts.Redact(&event)
 	}
 	p.report.Bytes += int64(len(r.value))
+	return p.put(ctx, payload, event, r)
+}
+
+// put adds a row for what a record became, unless the table has it.
+func (p *partition) put(ctx context.Context, payload *lake.Payload, event lake.Event, r record) error {
 	if r.offset < p.counters[payload.Table] {
 		return nil // committed there before a crash
 	}
@@ -66,15 +74,19 @@ func (p *partition) add(ctx context.Context, r record) error {
 	}
 	b := p.buffers[payload.Table]
 	if b == nil {
-		b = &buffer{sink: t.sink, payload: payload}
+		b = &buffer{sink: p.topic.sink, payload: payload}
 		p.buffers[payload.Table] = b
 	}
 	full, err := b.add(ctx, row{event, lake.RecordPosition{
-		Cluster: t.conn.clusterID, Topic: r.topic, Partition: r.partition, Offset: r.offset, AppendedAt: r.time,
+		Cluster: p.topic.conn.clusterID, Topic: r.topic, Partition: r.partition, Offset: r.offset, AppendedAt: r.time,
 	}}, len(r.value))
 	p.full = p.full || full
 	return err
 }
+
+// moved tells whether the batch has anything of this partition, be it that it
+// is lost.
+func (p *partition) moved() bool { return p.report.Records > 0 || len(p.lost) > 0 }
 
 // drop forgets the rows that wait.
 func (p *partition) drop() {
@@ -86,5 +98,6 @@ func (p *partition) drop() {
 
 // begin starts a new batch.
 func (p *partition) begin() {
+	p.lost = nil
 	p.buffers, p.full, p.report = map[string]*buffer{}, false, newSinkReport()
 }

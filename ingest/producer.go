@@ -279,7 +279,7 @@ func (p *Producer) produce(at topicPartition, b batch) (int64, error) {
 			records[i] = kafka.Record{Time: now, Key: kafka.NewBytes(v[0]), Value: kafka.NewBytes(v[1])}
 		}
 		ctx, cancel := context.WithTimeout(context.Background(), time.Minute)
-		resp, err := p.conn.client.Produce(ctx, &kafka.ProduceRequest{
+		resp, err := p.conn.client().Produce(ctx, &kafka.ProduceRequest{
 			Topic: at.topic, Partition: at.partition, RequiredAcks: kafka.RequireAll,
 			Records: kafka.NewRecordReader(records...), Compression: kafka.Zstd,
 		})

@@ -20,6 +20,13 @@ const (
 	DefaultFlushEvery = 10 * time.Second
 )
 
+// StopWithin is how long a sink that is told to stop writes on to commit what
+// it has read. What is not committed by then is read again the next time.
+const StopWithin = 30 * time.Second
+
+// errStopTimeout: the last batch took longer than StopWithin.
+var errStopTimeout = fmt.Errorf("the last batch was not written within %v and was given up; it will be read again", StopWithin)
+
 // SinkOptions say when the sink commits and what it does to events. The zero
 // value runs until its context ends.
 type SinkOptions struct {
@@ -32,6 +39,14 @@ type SinkOptions struct {
 	MaxRows    int
 	MaxBytes   int64
 	FlushEvery time.Duration
+	// Group is the consumer group that shares the topics' partitions out among
+	// sinks. Empty: this sink reads all partitions of all topics, as it always
+	// does with Once and on an embedded broker in this process, which nobody
+	// else can reach.
+	Group string
+	// AcceptGaps are losses that the sink may go past. Others stop it. Each is
+	// recorded with the commit that goes past it, and as a dead letter.
+	AcceptGaps []Gap
 	// Redact removes secrets from an event, dead letters included. It is
 	// called from several goroutines. Nil: nothing is removed.
 	Redact func(*lake.Event)
@@ -41,8 +56,16 @@ type SinkOptions struct {
 	// Calls do not overlap.
 	Progress func(read, total int64)
 	// Fault is called at the named steps of a commit, for tests that end the
-	// process there: sink.after-parquet, sink.after-secondary, sink.after-commit.
+	// process there: sink.after-parquet (the batch's files are durable),
+	// sink.before-commit (of each table), sink.after-secondary (each table but
+	// the last), sink.after-commit (before the group's offsets).
 	Fault func(step string)
+	// Observer is told what happens, for metrics. Nil: nobody is.
+	Observer Observer
+
+	sessionTimeout time.Duration // of a member of the group; tests shorten it
+	growInterval   time.Duration // see generation.keep
+	stallAfter     time.Duration // see watch
 }
 
 // SinkReport counts what a sink committed.
@@ -50,16 +73,20 @@ type SinkReport struct {
 	Records     int64            // read from topics
 	Bytes       int64            // of their values
 	Commits     int64            // to tables
+	Files       int64            // added by them
 	Rows        map[string]int64 // by table
 	DeadLetters map[string]int64 // by reason
 	LostRaces   int64            // batches dropped because another sink had committed them
+	Lost        int64            // records of accepted gaps
 }
 
 func (r *SinkReport) add(other SinkReport) {
 	r.Records += other.Records
 	r.Bytes += other.Bytes
 	r.Commits += other.Commits
+	r.Files += other.Files
 	r.LostRaces += other.LostRaces
+	r.Lost += other.Lost
 	for table, n := range other.Rows {
 		r.Rows[table] += n
 	}
@@ -95,6 +122,18 @@ func Sink(ctx context.Context, lk *lake.Lake, conn *Conn, opts SinkOptions) (Sin
 	if opts.Fault == nil {
 		opts.Fault = func(string) {}
 	}
+	if opts.Observer == nil {
+		opts.Observer = nobody{}
+	}
+	if opts.sessionTimeout == 0 {
+		opts.sessionTimeout = sessionTimeout
+	}
+	if opts.growInterval == 0 {
+		opts.growInterval = growInterval
+	}
+	if opts.stallAfter == 0 {
+		opts.stallAfter = stallAfter
+	}
 	s := &sink{lk: lk, conn: conn, opts: opts, report: newSinkReport(), ownFiles: make(chan struct{}, ownFiles)}
 	err := s.run(ctx)
 	return s.report, err
@@ -117,6 +156,9 @@ type sink struct {
 }
 
 func (s *sink) run(ctx context.Context) error {
+	if !s.opts.Once && s.opts.Group != "" && s.conn.own == nil {
+		return s.runGroup(ctx)
+	}
 	var topics []*topicSink
 	for _, name := range lake.Topics() {
 		t, err := s.newTopic(name)
@@ -128,8 +170,12 @@ func (s *sink) run(ctx context.Context) error {
 	if s.opts.Once {
 		return s.drain(ctx, topics)
 	}
+	return s.runTopics(ctx, topics)
+}
 
-	// The first error stops the others, which commit what they have.
+// runTopics reads topics side by side until ctx ends. The first error stops the
+// others, which commit what they have.
+func (s *sink) runTopics(ctx context.Context, topics []*topicSink) error {
 	ctx, stop := context.WithCancel(ctx)
 	defer stop()
 	var group sync.WaitGroup

@@ -6,9 +6,11 @@ import (
 	"fmt"
 	"os"
 	"os/exec"
+	"os/signal"
 	"slices"
 	"strings"
 	"sync/atomic"
+	"syscall"
 	"testing"
 	"time"
 
@@ -24,6 +26,7 @@ const (
 	childLake    = "WEIR_TEST_SINK_LAKE"
 	childBrokers = "WEIR_TEST_SINK_BROKERS"
 	childFault   = "WEIR_TEST_SINK_FAULT" // step:n, the n-th time it is reached
+	childGroup   = "WEIR_TEST_SINK_GROUP" // run in this group, and stop there instead
 )
 
 func TestMain(m *testing.M) {
@@ -48,14 +51,26 @@ func sinkUntilKilled(dir, brokers, fault string) error {
 		return err
 	}
 	var reached atomic.Int32
-	_, err = Sink(ctx, lk, conn, SinkOptions{Once: true, MaxRows: 50, Fault: func(step string) {
+	opts := SinkOptions{Once: true, MaxRows: 50, Fault: func(step string) {
 		name, n, _ := strings.Cut(fault, ":")
 		if step == name && fmt.Sprint(reached.Add(1)) == n {
 			self, _ := os.FindProcess(os.Getpid())
+			if os.Getenv(childGroup) != "" {
+				self.Signal(syscall.SIGSTOP)
+				return
+			}
 			self.Kill() // SIGKILL: no deferred call runs
 			select {}
 		}
-	}})
+	}}
+	if group := os.Getenv(childGroup); group != "" {
+		var stop context.CancelFunc
+		ctx, stop = signal.NotifyContext(ctx, syscall.SIGTERM)
+		defer stop()
+		opts.Once, opts.Group, opts.FlushEvery, opts.sessionTimeout = false, group, 50*time.Millisecond, groupSession
+	}
+	report, err := Sink(ctx, lk, conn, opts)
+	fmt.Println("lost races:", report.LostRaces)
 	return err
 }
 

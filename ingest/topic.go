@@ -17,11 +17,14 @@ type topicSink struct {
 	*sink
 	topic   string
 	tables  []*lake.Payload // that the topic feeds; the primary one last
+	ids     []int           // of the partitions that the group has assigned; nil: all
 	parts   []*partition    // by id
 	ends    map[int]int64   // with Once: where to stop
 	flushed time.Time       // last commit
 	records int64           // read since then
 	bytes   int64           // of their values
+
+	generation *generation // of the group; nil: without one
 }
 
 // primary is the payload whose table is committed last.
@@ -61,13 +64,20 @@ func (t *topicSink) seek(ctx context.Context) error {
 
 // place puts the partitions at their offsets of the lake, by table and counter.
 func (t *topicSink) place(ctx context.Context, offsets map[string]map[string]int64) error {
-	counts, err := t.conn.partitionCounts(ctx, []string{t.topic})
-	if err != nil {
-		return err
+	ids := t.ids
+	if ids == nil {
+		counts, err := t.conn.partitionCounts(ctx, []string{t.topic})
+		if err != nil {
+			return err
+		}
+		for id := range counts[t.topic] {
+			ids = append(ids, id)
+		}
+		t.opts.Observer.Assigned(t.topic, ids)
 	}
 	t.parts = nil
 	var fresh []int
-	for id := range counts[t.topic] {
+	for _, id := range ids {
 		p := &partition{topic: t, id: id, counters: map[string]int64{}}
 		p.begin()
 		app := lake.TxnAppID(t.conn.clusterID, t.topic, id)
@@ -89,8 +99,10 @@ func (t *topicSink) place(ctx context.Context, offsets map[string]map[string]int
 		if err != nil {
 			return err
 		}
-		for _, id := range fresh {
-			t.parts[id].next = bounds[id][0]
+		for _, p := range t.parts {
+			if p.next < 0 {
+				p.next = bounds[p.id][0]
+			}
 		}
 	}
 	for _, p := range t.parts {
@@ -105,8 +117,8 @@ func (t *topicSink) markEnds(ctx context.Context) error {
 		return nil
 	}
 	ids := make([]int, len(t.parts))
-	for i := range ids {
-		ids[i] = i
+	for i, p := range t.parts {
+		ids[i] = p.id
 	}
 	var bounds map[int][2]int64
 	err := t.patiently(ctx, func() (err error) {
@@ -118,12 +130,13 @@ func (t *topicSink) markEnds(ctx context.Context) error {
 	}
 	t.ends = map[int]int64{}
 	for _, p := range t.parts {
-		first, last := bounds[p.id][0], bounds[p.id][1]
-		if err := outside(p.next, first, last); err != nil {
-			return t.explain(fmt.Errorf("%s/%d@%d: %w", t.topic, p.id, p.next, err))
+		if err := outside(t.topic, p.id, p.next, bounds[p.id]); err != nil {
+			if _, ok := t.accepted(err); !ok {
+				return t.explain(err)
+			}
 		}
-		t.ends[p.id] = last
-		t.total += last - p.next
+		t.ends[p.id] = bounds[p.id][1]
+		t.total += t.ends[p.id] - p.next
 	}
 	return nil
 }
@@ -139,17 +152,6 @@ func (t *topicSink) patiently(ctx context.Context, f func() error) error {
 			return err
 		}
 	}
-}
-
-// explain adds what an operator can do about records that are not there.
-func (t *topicSink) explain(err error) error {
-	switch {
-	case errors.Is(err, errReset):
-		err = lake.WithHint(err, "if the topic was created anew on purpose, start a new lake from it; otherwise restore the topic")
-	case errors.Is(err, errGone):
-		err = lake.WithHint(err, "restore the records, and set retention.ms=-1 on the topic; the lake was left as it is")
-	}
-	return fmt.Errorf("sink: %w", err)
 }
 
 // errGrown: the topic has got more partitions.
@@ -170,6 +172,7 @@ func (t *topicSink) run(ctx context.Context) error {
 			t.opts.Logger.Info("the topic has more partitions; reading them too", "topic", t.topic)
 		case errors.Is(err, lake.ErrStale):
 			t.opts.Logger.Warn("another sink has committed these records; reading on from its offsets", "topic", t.topic)
+			t.opts.Observer.Stale(t.topic)
 			t.committed(SinkReport{LostRaces: 1})
 		default:
 			return unlessStopped(ctx, err)
@@ -180,7 +183,8 @@ func (t *topicSink) run(ctx context.Context) error {
 	}
 }
 
-// unlessStopped is err, unless it only says that the sink was told to stop.
+// unlessStopped is err, unless it only says that the sink was told to stop, or
+// that the partitions are another's now.
 func unlessStopped(ctx context.Context, err error) error {
 	if ctx.Err() != nil && errors.Is(err, ctx.Err()) {
 		return nil
@@ -199,19 +203,34 @@ func (t *topicSink) read(ctx context.Context) error {
 			<-coming
 		}
 	}()
-	// What is being written is not left half done.
-	work := context.WithoutCancel(ctx)
+	// What is being written is not left half done, but not waited for without
+	// end either: a batch that is not committed is read again.
+	work, giveUp := context.WithCancelCause(context.WithoutCancel(ctx))
+	defer giveUp(nil)
+	defer context.AfterFunc(ctx, func() {
+		time.AfterFunc(StopWithin, func() { giveUp(errStopTimeout) })
+	})()
 	for failures := 0; ; {
 		if coming == nil {
 			coming = t.fetchAhead(ahead)
 		}
 		got := <-coming
 		coming = nil
+		if errors.Is(context.Cause(ctx), errRevoked) {
+			return nil
+		}
 		if ctx.Err() != nil {
 			// Told to stop: what was read is committed all the same.
 			return t.flush(work)
 		}
+		t.opts.Observer.Fetched(t.topic, got.err)
 		if got.err != nil {
+			if gap, ok := t.accepted(got.err); ok {
+				if err := t.skip(work, gap); err != nil {
+					return err
+				}
+				continue
+			}
 			failures++
 			if err := t.pause(ctx, failures, got.err); err != nil && ctx.Err() == nil {
 				return err
@@ -219,9 +238,11 @@ func (t *topicSink) read(ctx context.Context) error {
 			continue
 		}
 		failures = 0
+		t.watch(got.chunks)
 		for _, p := range t.parts {
 			if one, ok := got.chunks[p.id]; ok {
 				p.fetched, p.ahead = one, one.next
+				t.opts.Observer.Read(t.topic, p.id, one.next, one.end)
 			}
 		}
 		if len(t.wanted()) > 0 {
@@ -292,6 +313,9 @@ func (t *topicSink) pause(ctx context.Context, failures int, cause error) error 
 	if errors.Is(cause, errGone) || errors.Is(cause, errReset) {
 		return t.explain(cause)
 	}
+	if errors.Is(cause, context.DeadlineExceeded) {
+		t.conn.renew() // a connection on which nothing comes is not tried again
+	}
 	if !retriable(cause) || t.opts.Once && failures >= onceFailures {
 		return fmt.Errorf("sink: %w", cause)
 	}
@@ -344,8 +368,8 @@ func (t *topicSink) due() bool {
 
 // grown is errGrown if there are partitions that are not read yet.
 func (t *topicSink) grown(ctx context.Context) error {
-	if t.opts.Once {
-		return nil // their records came after the start
+	if t.opts.Once || t.ids != nil {
+		return nil // their records came after the start; or the group looks after them
 	}
 	counts, err := t.conn.partitionCounts(ctx, []string{t.topic})
 	if err == nil && counts[t.topic] > len(t.parts) {

@@ -20,11 +20,14 @@ func sinkCommand(e env) *cli.Command {
 	return &cli.Command{
 		Name:  "sink",
 		Usage: "take what waits in Kafka into the lake, each record exactly once",
-		Description: "Runs until it is stopped; with --once it drains the topics and exits.\n\n" +
+		Description: "Runs until it is stopped; with --once it drains the topics and exits. Any number of sinks may run on\n" +
+			"one lake: they share the partitions out as a consumer group. See docs/operations.md.\n\n" +
 			"Examples:\n   weir sink --lake mylake --once\n   weir sink --lake mylake --brokers kafka-1:9092,kafka-2:9092",
 		Flags: []cli.Flag{
 			lakeFlag(), brokersFlag(), jsonFlag(), quietFlag(),
 			&cli.BoolFlag{Name: "once", Usage: "drain and exit"},
+			&cli.StringFlag{Name: "group", Usage: "consumer group `NAME`; without it one of the lake's own"},
+			&cli.StringSliceFlag{Name: "accept-gap", Usage: "go past lost records, `TOPIC/PARTITION:FROM-TO`, and record the loss"},
 			&cli.DurationFlag{Name: "flush-every", Usage: "commit at least this often", Value: ingest.DefaultFlushEvery},
 		},
 		Action: func(c *cli.Context) error {
@@ -35,7 +38,18 @@ func sinkCommand(e env) *cli.Command {
 			if err != nil {
 				return err
 			}
-			report, err := runSink(c.Context, e, lk, brokerList(c), ingest.SinkOptions{Once: c.Bool("once"), FlushEvery: c.Duration("flush-every")}, c.Bool("quiet"))
+			opts := ingest.SinkOptions{Once: c.Bool("once"), FlushEvery: c.Duration("flush-every"), Group: c.String("group")}
+			if opts.Group == "" {
+				opts.Group = "weir-" + lk.ID()
+			}
+			for _, text := range c.StringSlice("accept-gap") {
+				gap, err := ingest.ParseGap(text)
+				if err != nil {
+					return &usageError{what: "sink: " + err.Error(), try: "weir sink --accept-gap weir.chat/2:100-199, as the error names it"}
+				}
+				opts.AcceptGaps = append(opts.AcceptGaps, gap)
+			}
+			report, err := runSink(c.Context, e, lk, brokerList(c), opts, c.Bool("quiet"))
 			if err != nil {
 				return err
 			}
