@@ -17,6 +17,7 @@ import (
 	"github.com/weir-lake/weir/ingest/source/litellm"
 	"github.com/weir-lake/weir/ingest/source/messages"
 	"github.com/weir-lake/weir/ingest/source/openai"
+	"github.com/weir-lake/weir/ingest/source/openhands"
 	"github.com/weir-lake/weir/ingest/source/otel"
 	"github.com/weir-lake/weir/ingest/source/sharegpt"
 	"github.com/weir-lake/weir/ingest/source/weirevents"
@@ -39,6 +40,7 @@ func All() []source.Format {
 		litellm.Format(),
 		openai.Format(),
 		messages.Format(),
+		openhands.Format(),
 		otel.Format(),
 		sharegpt.Format(),
 		messages.TauBench(),
