@@ -23,6 +23,7 @@ import (
 
 	"github.com/weir-lake/weir/lake"
 	"github.com/weir-lake/weir/lake/duck"
+	"github.com/weir-lake/weir/lake/flock"
 )
 
 const (
@@ -31,7 +32,9 @@ const (
 	currentName = "current"
 	// generations is the folder of what current points at, then and now.
 	generations = "_current"
-	lockName    = "catalog.lock"
+	// lockName is the publishers' lock: a file of its own, because the catalog is
+	// replaced under it.
+	lockName = "catalog.lock"
 )
 
 // DefaultHorizon is how long a generation of current/ outlives the next one.
@@ -55,7 +58,7 @@ func Publish(ctx context.Context, lk *lake.Lake, opts Options) error {
 	if opts.Clock == nil {
 		opts.Clock = time.Now
 	}
-	unlock, err := lock(ctx, lk.TempDir())
+	unlock, err := flock.Lock(ctx, filepath.Join(lk.TempDir(), lockName))
 	if err != nil {
 		return fmt.Errorf("publish catalog: %w", err)
 	}

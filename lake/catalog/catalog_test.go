@@ -313,3 +313,33 @@ func TestPublishFailsInOneLine(t *testing.T) {
 		t.Error("a file that is not ours was replaced")
 	}
 }
+
+func TestDropGenerationsKeepsTheNewest(t *testing.T) {
+	lk := newLake(t)
+	publishAt(t, lk, laketest.Start)
+	laketest.Append(t, lk, chats(10, 5)...)
+	publishAt(t, lk, laketest.Start.Add(time.Minute))
+	newest, err := os.Readlink(filepath.Join(lk.Dir(), currentName))
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := DropGenerations(t.Context(), lk, 1); err != nil {
+		t.Fatal(err)
+	}
+	if names := generationNames(t, lk); len(names) != 1 || names[0] != filepath.Base(newest) {
+		t.Errorf("generations %v, current is %s", names, newest)
+	}
+	if err := DropGenerations(t.Context(), lk, 0); err != nil {
+		t.Fatal(err)
+	}
+	if names := generationNames(t, lk); len(names) != 0 {
+		t.Errorf("generations %v", names)
+	}
+	if _, err := os.Lstat(filepath.Join(lk.Dir(), currentName)); !os.IsNotExist(err) {
+		t.Errorf("current is there: %v", err)
+	}
+	publishAt(t, lk, laketest.Start.Add(2*time.Minute))
+	if n := len(generationNames(t, lk)); n != 1 {
+		t.Errorf("%d generations", n)
+	}
+}

@@ -16,6 +16,7 @@ import (
 
 	"github.com/weir-lake/weir/lake"
 	"github.com/weir-lake/weir/lake/duck"
+	"github.com/weir-lake/weir/lake/flock"
 )
 
 const (
@@ -172,4 +173,42 @@ func prune(lk *lake.Lake, opts Options) error {
 		}
 	}
 	return errors.Join(errs...)
+}
+
+// DropGenerations removes all generations of current/ but the newest ones, at
+// once. A reader that holds on to one of them fails: this is for what must not
+// be read again.
+func DropGenerations(ctx context.Context, lk *lake.Lake, keepNewest int) error {
+	if err := dropGenerations(ctx, lk, keepNewest); err != nil {
+		return fmt.Errorf("drop generations of current/: %w", err)
+	}
+	return nil
+}
+
+func dropGenerations(ctx context.Context, lk *lake.Lake, keepNewest int) error {
+	unlock, err := flock.Lock(ctx, filepath.Join(lk.TempDir(), lockName))
+	if err != nil {
+		return err
+	}
+	defer unlock()
+	if keepNewest < 1 { // before its generation, or it would point nowhere for a moment
+		if err := removeIfThere(filepath.Join(lk.Dir(), currentName)); err != nil {
+			return err
+		}
+	}
+	folder := filepath.Join(lk.Dir(), generations)
+	entries, err := os.ReadDir(folder) // sorted, oldest first
+	if errors.Is(err, os.ErrNotExist) {
+		return nil
+	}
+	if err != nil {
+		return err
+	}
+	// What an interrupted publication left is no generation.
+	entries = slices.DeleteFunc(entries, func(entry os.DirEntry) bool { return !entry.IsDir() })
+	var errs []error
+	for _, entry := range entries[:max(len(entries)-keepNewest, 0)] {
+		errs = append(errs, os.RemoveAll(filepath.Join(folder, entry.Name())))
+	}
+	return errors.Join(append(errs, lake.SyncPath(folder))...)
 }

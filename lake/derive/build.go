@@ -25,13 +25,19 @@ type Options struct {
 	// computed at once where a table's scope allows to divide it. 0: 64 MiB.
 	BatchBytes int64
 	// FileRows is the largest number of rows of a file, whole subjects aside.
-	// 0: 65,536.
+	// 0: DefaultFileRows.
 	FileRows int64
-	// FileBytes is about the largest size of a file, uncompressed. 0: 32 MiB:
-	// large enough that a table of 20 GB has fewer than 1,000 files, small enough
-	// that one changed subject costs little.
+	// FileBytes is about the largest size of a file, uncompressed. 0:
+	// DefaultFileBytes.
 	FileBytes int64
 }
+
+// Defaults of a derived table's files: large enough that a table of 20 GB has
+// fewer than 1,000, small enough that one changed subject costs little.
+const (
+	DefaultFileRows  = 64 << 10
+	DefaultFileBytes = 32 << 20
+)
 
 // Progress is where a build stands.
 type Progress struct {
@@ -124,10 +130,10 @@ func (o *Options) setDefaults() {
 		o.BatchBytes = 64 << 20
 	}
 	if o.FileRows == 0 {
-		o.FileRows = 64 << 10
+		o.FileRows = DefaultFileRows
 	}
 	if o.FileBytes == 0 {
-		o.FileBytes = 32 << 20
+		o.FileBytes = DefaultFileBytes
 	}
 }
 

@@ -74,6 +74,36 @@ func SchemaMap(columns []lake.Column) string {
 	return "map {" + strings.Join(entries, ", ") + "}"
 }
 
+// FieldIDs is COPY's field_ids argument, which writes the columns' ids into a
+// Parquet file as EventWriter does. It is empty for columns without ids.
+func FieldIDs(columns []lake.Column) string {
+	var entries []string
+	for _, column := range columns {
+		if column.FieldID == 0 {
+			return ""
+		}
+		entries = append(entries, Ident(column.Name)+": "+fieldID(column))
+	}
+	return "{" + strings.Join(entries, ", ") + "}"
+}
+
+func fieldID(column lake.Column) string {
+	id := strconv.Itoa(int(column.FieldID))
+	if column.List {
+		element := column
+		element.List, element.FieldID = false, column.ElementID()
+		return "{__duckdb_field_id: " + id + ", element: " + fieldID(element) + "}"
+	}
+	if column.Type != lake.Struct {
+		return id
+	}
+	entries := []string{"__duckdb_field_id: " + id}
+	for _, field := range column.Fields {
+		entries = append(entries, Ident(field.Name)+": "+fieldID(field))
+	}
+	return "{" + strings.Join(entries, ", ") + "}"
+}
+
 // EmptySelect is a query with the given columns and no row.
 func EmptySelect(columns []lake.Column) string {
 	parts := make([]string, len(columns))
