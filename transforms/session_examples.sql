@@ -12,6 +12,7 @@
 --   queued          what a human typed while the agent worked is a user message at its place
 --   left out        notices, interruptions, synthetic error lines, outputs that hold only reasoning
 --   tail            everything after the last target is trimmed: unanswered prompts, trailing results
+--   branch          a conversation that branches off another has the turns above as context, none of them a target
 --   eval traffic    a conversation with a purpose (eval, suite, judge) gives no example
 -- columns:
 --   example_id          VARCHAR      md5 of the conversation and the window's first turn: stable as the window grows
@@ -25,17 +26,17 @@
 --   messages            MESSAGE[]    canonical messages; weight 1 is a target
 --   tools               TOOL[]       tools that were declared
 --   origin_event_ids    VARCHAR[]    the events that it was made from
---   notes               VARCHAR[]    opens_with_summary, interrupted, refused_call, truncated, empty_output, tail_trimmed
+--   notes               VARCHAR[]    opens_with_summary, branch, interrupted, refused_call, truncated, empty_output, tail_trimmed
 --   window_index        BIGINT       context window of the conversation, 0-based
 --   is_context_missing  BOOLEAN      something that the model saw is not in the lake
 --   is_final            BOOLEAN      a terminal event ended the conversation
 --   started_at          TIMESTAMPTZ  first thing logged in the window
 --   ended_at            TIMESTAMPTZ  of the last thing logged in the window, trimmed or not
-with judged as (
+with recursive judged as (
     select distinct subject_id, conversation_id from curated.turns where purpose is not null
 ),
 
-session_turns as (
+own_turns as (
     select turns.*
 
     from curated.turns as turns
@@ -45,6 +46,75 @@ session_turns as (
         and judged.conversation_id = turns.conversation_id
 
     where turns.form = 'session'
+),
+
+branches as (
+    select distinct
+        own_turns.subject_id,
+        own_turns.conversation_id,
+        own_turns.branch_of,
+        own_turns.branch_turn_index,
+        points.window_index as branch_window_index,
+
+    from own_turns
+
+    inner join curated.turns as points
+        on points.subject_id = own_turns.subject_id
+        and points.conversation_id = own_turns.branch_of
+        and points.turn_index = own_turns.branch_turn_index
+),
+
+-- The conversations above a branch, up to the one that the window opens in.
+above as (
+    select *, 1 as depth from branches
+
+    union all
+
+    select
+        above.subject_id,
+        above.conversation_id,
+        branches.branch_of,
+        branches.branch_turn_index,
+        branches.branch_window_index,
+        above.depth + 1 as depth,
+
+    from above
+
+    inner join branches
+        on branches.subject_id = above.subject_id
+        and branches.conversation_id = above.branch_of
+
+    where above.branch_window_index = 0 and above.depth < 1000
+),
+
+session_turns as (
+    select *, false as is_above from own_turns
+
+    union all by name
+
+    -- They stand before the branch's own turns, the farthest first.
+    select
+        turns.* replace (
+            above.conversation_id as conversation_id,
+            turns.turn_index - 1000000 * above.depth as turn_index,
+            0 as window_index,
+            false as is_final
+        ),
+        true as is_above,
+
+    from above
+
+    inner join own_turns as turns
+        on turns.subject_id = above.subject_id
+        and turns.conversation_id = above.branch_of
+        and turns.window_index = above.branch_window_index
+        and turns.turn_index <= above.branch_turn_index
+
+    -- An output that forks within itself goes on in both.
+    anti join own_turns as parts
+        on parts.subject_id = turns.subject_id
+        and parts.conversation_id = above.conversation_id
+        and parts.response_id = turns.response_id
 ),
 
 calls as (
@@ -60,6 +130,7 @@ calls as (
 answered as (
     select
         results.turn_id,
+        results.conversation_id,
         max(calls.turn_index) as call_turn_index,
 
     from session_turns as results
@@ -73,7 +144,7 @@ answered as (
 
     where results.kind in ('tool_result', 'refusal', 'environment')
 
-    group by results.turn_id
+    group by results.turn_id, results.conversation_id
 ),
 
 placed as (
@@ -83,11 +154,14 @@ placed as (
         case when answered.turn_id is null then 0 else 1 end as minor,
         session_turns.kind = 'output'
             and not session_turns.is_refused
+            and not session_turns.is_above
             and (session_turns.content <> '' or len(session_turns.tool_calls) > 0) as is_target,
 
     from session_turns
 
-    left join answered on answered.turn_id = session_turns.turn_id
+    left join answered
+        on answered.turn_id = session_turns.turn_id
+        and answered.conversation_id = session_turns.conversation_id
 
     -- A call is answered once: what repeats the answer is left out.
     qualify answered.turn_id is null
@@ -157,6 +231,7 @@ select
     [
         note for note in [
             case when bool_or(kind = 'summary') then 'opens_with_summary' end,
+            case when bool_or(is_above) then 'branch' end,
             case when bool_or(kind = 'interrupt') then 'interrupted' end,
             case when bool_or(is_refused) then 'refused_call' end,
             case
@@ -180,4 +255,4 @@ from kept
 
 group by subject_id, conversation_id, window_index
 
-having bool_or(kind = 'output')
+having bool_or(kind = 'output' and not is_above)

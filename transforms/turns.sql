@@ -12,6 +12,7 @@
 --   conversation_id         VARCHAR      conversation; the subject where the log names none
 --   parent_conversation_id  VARCHAR      conversation whose call started this one
 --   parent_call_id          VARCHAR      that call
+--   branch_of               VARCHAR      conversation that this one branches off: its first message answers one there
 --   response_id             VARCHAR      native id of the model output
 --   form                    VARCHAR      group (several agents speak) or session
 --   kind                    VARCHAR      as in events.chat_messages; notices are left out
@@ -34,6 +35,7 @@
 --   tools                   TOOL[]       tools declared at this point, where the log says
 --   turn_index              BIGINT       place in the conversation, 0-based
 --   window_index            BIGINT       context window of the conversation, 0-based
+--   branch_turn_index       BIGINT       last turn of branch_of that this conversation goes on from
 --   input_tokens            BIGINT       largest of the parts: every part repeats the output's usage
 --   cached_tokens           BIGINT       tokens read from the cache
 --   cache_write_tokens      BIGINT       tokens written to the cache
@@ -46,7 +48,21 @@
 --   is_context_missing      BOOLEAN      the window opens at a message whose parent is not in the lake, or words were erased
 --   started_at              TIMESTAMPTZ  first part
 --   ended_at                TIMESTAMPTZ  last part
-with lines as (
+with known as (
+    select
+        subject_id,
+        message_id,
+        coalesce(conversation_id, subject_id) as conversation,
+        max((ordered_at, position, event_id)) as place,
+
+    from curated.messages
+
+    where message_id is not null
+
+    group by all
+),
+
+lines as (
     select
         messages.* replace (nullif(messages.content, '') as content),
         coalesce(messages.conversation_id, messages.subject_id) as conversation,
@@ -59,9 +75,7 @@ with lines as (
 
     from curated.messages as messages
 
-    left join (
-        select distinct subject_id, message_id from curated.messages where message_id is not null
-    ) as parents
+    left join (select distinct subject_id, message_id from known) as parents
         on parents.subject_id = messages.subject_id
         and parents.message_id = messages.parent_id
 ),
@@ -138,6 +152,64 @@ merged as (
     group by subject_id, conversation, turn_key
 ),
 
+-- A regenerated answer, an edited question, what follows a rollback: a
+-- conversation whose first message has its parent in another of the subject,
+-- and which no call started.
+branches as (
+    select
+        firsts.subject_id,
+        firsts.conversation,
+        arg_max(known.conversation, known.place) as branch_of,
+        max(known.place) as branch_place,
+
+    from (
+        select subject_id, conversation, parent_id
+
+        from lines
+
+        where parent_id is not null and parent_conversation_id is null
+
+        qualify row_number() over (
+            partition by subject_id, conversation
+            order by ordered_at, position, event_id
+        ) = 1
+    ) as firsts
+
+    inner join known
+        on known.subject_id = firsts.subject_id
+        and known.message_id = firsts.parent_id
+
+    group by firsts.subject_id, firsts.conversation
+
+    having not bool_or(known.conversation = firsts.conversation)
+),
+
+indexed as (
+    select
+        *,
+        row_number() over (partition by subject_id, conversation order by place) - 1 as turn_index,
+        dense_rank() over (partition by subject_id, conversation order by opener_count) - 1 as window_index,
+
+    from merged
+),
+
+branch_points as (
+    select
+        branches.subject_id,
+        branches.conversation,
+        branches.branch_of,
+        max(indexed.turn_index) as branch_turn_index,
+
+    from branches
+
+    inner join indexed
+        on indexed.subject_id = branches.subject_id
+        and indexed.conversation = branches.branch_of
+        and indexed.place <= branches.branch_place
+
+    group by all
+),
+
 forms as (
     select
         subject_id,
@@ -175,55 +247,60 @@ refused_turns as (
 )
 
 select
-    merged.turn_id,
-    merged.subject_id,
-    merged.conversation as conversation_id,
-    merged.parent_conversation_id,
-    merged.parent_call_id,
-    merged.response_id,
+    indexed.turn_id,
+    indexed.subject_id,
+    indexed.conversation as conversation_id,
+    indexed.parent_conversation_id,
+    indexed.parent_call_id,
+    branch_points.branch_of,
+    indexed.response_id,
     case when forms.is_group then 'group' else 'session' end as form,
-    merged.kind,
-    merged.agent,
-    merged.recipient,
-    merged.role,
-    merged.name,
-    coalesce(merged.content, '') as content,
-    merged.reasoning,
-    merged.tool_call_id,
-    merged.parts,
-    merged.model,
-    merged.finish_reason,
-    merged.task_id,
-    merged.outcome,
-    merged.purpose,
-    merged.source_uri,
-    merged.event_ids,
-    merged.tool_calls,
-    merged.tools,
-    row_number() over (partition by merged.subject_id, merged.conversation order by merged.place) - 1 as turn_index,
-    dense_rank() over (partition by merged.subject_id, merged.conversation order by merged.opener_count) - 1
-        as window_index,
-    merged.input_tokens,
-    merged.cached_tokens,
-    merged.cache_write_tokens,
-    merged.output_tokens,
-    merged.reasoning_tokens,
-    merged.cost_usd,
-    merged.is_error and merged.kind <> 'refusal' as is_error,
-    coalesce(merged.is_final, false) as is_final,
+    indexed.kind,
+    indexed.agent,
+    indexed.recipient,
+    indexed.role,
+    indexed.name,
+    coalesce(indexed.content, '') as content,
+    indexed.reasoning,
+    indexed.tool_call_id,
+    indexed.parts,
+    indexed.model,
+    indexed.finish_reason,
+    indexed.task_id,
+    indexed.outcome,
+    indexed.purpose,
+    indexed.source_uri,
+    indexed.event_ids,
+    indexed.tool_calls,
+    indexed.tools,
+    indexed.turn_index,
+    indexed.window_index,
+    branch_points.branch_turn_index,
+    indexed.input_tokens,
+    indexed.cached_tokens,
+    indexed.cache_write_tokens,
+    indexed.output_tokens,
+    indexed.reasoning_tokens,
+    indexed.cost_usd,
+    indexed.is_error and indexed.kind <> 'refusal' as is_error,
+    coalesce(indexed.is_final, false) as is_final,
     refused_turns.turn_id is not null as is_refused,
-    coalesce(merged.opened_by_hole, false)
+    coalesce(indexed.opened_by_hole, false)
     -- A person was erased from the conversation: the answers rest on words that are gone.
-    or merged.subject_id in (
+    or indexed.subject_id in (
         select erased.subject_id from curated.erased as erased where erased.event_table = 'events.chat_messages'
     ) as is_context_missing,
-    merged.started_at,
-    merged.ended_at,
+    indexed.started_at,
+    indexed.ended_at,
 
-from merged
+from indexed
 
 inner join forms
-    on forms.subject_id = merged.subject_id
-    and forms.conversation = merged.conversation
+    on forms.subject_id = indexed.subject_id
+    and forms.conversation = indexed.conversation
 
-left join refused_turns on refused_turns.turn_id = merged.turn_id
+left join branch_points
+    on branch_points.subject_id = indexed.subject_id
+    and branch_points.conversation = indexed.conversation
+
+left join refused_turns on refused_turns.turn_id = indexed.turn_id
