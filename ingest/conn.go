@@ -35,6 +35,7 @@ type Conn struct {
 	brokers   []string // bootstrap addresses
 	secured   secured
 	current   atomic.Pointer[kafka.Client]
+	patience  time.Duration   // see fetchPatience
 	own       *broker.Broker  // runs in this process
 	trimmer   *broker.Trimmer // of the lake's embedded broker, wherever it runs
 }
@@ -43,12 +44,16 @@ type Conn struct {
 // and does not answer is as good as gone.
 const requestTimeout = time.Minute
 
+// metadataTTL is how long the places of partitions are believed: a leader that
+// has moved is found after that.
+const metadataTTL = 2 * time.Second
+
 // Connect finds the lake's broker: the cluster at opts.Brokers if there are
 // any, else the `weir broker` process of the lake if one runs, else the
 // embedded broker in this process. It creates the topics that are missing.
 // The error wraps broker.ErrInUse if another command has the embedded broker.
 func Connect(ctx context.Context, lk *lake.Lake, opts ConnOptions) (_ *Conn, err error) {
-	c := &Conn{clock: opts.Clock}
+	c := &Conn{clock: opts.Clock, patience: fetchPatience}
 	if c.clock == nil {
 		c.clock = time.Now
 	}
@@ -131,6 +136,7 @@ func (c *Conn) renew() {
 		Transport: &kafka.Transport{
 			ClientID:       "weir",
 			MetadataTopics: lake.Topics(),
+			MetadataTTL:    metadataTTL,
 			TLS:            c.secured.tls,
 			SASL:           c.secured.sasl,
 		},

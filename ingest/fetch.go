@@ -86,7 +86,7 @@ func (c *Conn) fetch(ctx context.Context, topic string, from map[int]int64, wait
 	for _, request := range requests {
 		group.Go(func() {
 			// The client's own time limit is not for requests that it does not know.
-			ctx, cancel := context.WithTimeout(ctx, wait+fetchPatience)
+			ctx, cancel := context.WithTimeout(ctx, wait+c.patience)
 			defer cancel()
 			response, err := client.Transport.RoundTrip(ctx, client.Addr, request)
 			mu.Lock()

@@ -80,7 +80,11 @@ type runningSink struct {
 // run starts a sink with a connection of its own, as another process has it.
 func run(t *testing.T, lk *lake.Lake, addr string, opts SinkOptions) *runningSink {
 	t.Helper()
-	conn := keep(connect(t, lk, addr))
+	return runOn(t, lk, keep(connect(t, lk, addr)), opts)
+}
+
+func runOn(t *testing.T, lk *lake.Lake, conn *Conn, opts SinkOptions) *runningSink {
+	t.Helper()
 	ctx, stop := context.WithCancel(t.Context())
 	s := &runningSink{watcher: newWatcher(), stop: stop, ended: make(chan error, 1)}
 	if opts.FlushEvery == 0 {

@@ -149,5 +149,8 @@ func (c *Conn) explain(err error) error {
 	case errors.Is(err, context.Canceled):
 		return err
 	}
+	if c.secured.sasl != nil { // some brokers hang up on a password that they do not know
+		return lake.WithHint(err, "check --brokers, --kafka-sasl, --kafka-user and WEIR_KAFKA_PASSWORD, and that the cluster is up")
+	}
 	return lake.WithHint(err, "check --brokers and --kafka-tls, and that the cluster is up")
 }
