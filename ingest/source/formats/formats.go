@@ -12,6 +12,7 @@ import (
 	"github.com/weir-lake/weir/ingest/source/document"
 	"github.com/weir-lake/weir/ingest/source/geminicli"
 	"github.com/weir-lake/weir/ingest/source/groupchat"
+	"github.com/weir-lake/weir/ingest/source/helicone"
 	"github.com/weir-lake/weir/ingest/source/langfuse"
 	"github.com/weir-lake/weir/ingest/source/langgraph"
 	"github.com/weir-lake/weir/ingest/source/litellm"
@@ -35,6 +36,7 @@ func All() []source.Format {
 		document.Format(),
 		geminicli.Format(),
 		groupchat.Format(),
+		helicone.Format(),
 		langfuse.Format(),
 		langgraph.Format(),
 		litellm.Format(),
