@@ -75,6 +75,14 @@ func TestResumed(t *testing.T) {
 	}
 }
 
+// TestHeaderless: lines of a session that nothing names are kept as rejects.
+func TestHeaderless(t *testing.T) {
+	result := llmtest.Read(t, codex.Format(), `{"timestamp":"2026-02-01T09:00:00Z","type":"response_item","payload":{"role":"user","content":"x"}}`)
+	if len(result.Events) != 0 || len(result.Rejects) != 1 || result.Rejects[0].Reason != source.ReasonIncomplete {
+		t.Errorf("%d events, rejects %+v", len(result.Events), result.Rejects)
+	}
+}
+
 // TestSamples: 5 small files of another project's tests.
 func TestSamples(t *testing.T) {
 	dir := llmtest.Samples(t, "codex-shape-only")
