@@ -21,6 +21,7 @@ import (
 	"github.com/weir-lake/weir/ingest/source/openhands"
 	"github.com/weir-lake/weir/ingest/source/otel"
 	"github.com/weir-lake/weir/ingest/source/sharegpt"
+	"github.com/weir-lake/weir/ingest/source/tensorzero"
 	"github.com/weir-lake/weir/ingest/source/weirevents"
 )
 
@@ -46,6 +47,7 @@ func All() []source.Format {
 		otel.Format(),
 		sharegpt.Format(),
 		messages.TauBench(),
+		tensorzero.Format(),
 		weirevents.Format(),
 	}
 }
