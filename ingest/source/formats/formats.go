@@ -10,6 +10,7 @@ import (
 	"github.com/weir-lake/weir/ingest/source/claudecode"
 	"github.com/weir-lake/weir/ingest/source/codex"
 	"github.com/weir-lake/weir/ingest/source/document"
+	"github.com/weir-lake/weir/ingest/source/entire"
 	"github.com/weir-lake/weir/ingest/source/geminicli"
 	"github.com/weir-lake/weir/ingest/source/groupchat"
 	"github.com/weir-lake/weir/ingest/source/helicone"
@@ -21,6 +22,8 @@ import (
 	"github.com/weir-lake/weir/ingest/source/openhands"
 	"github.com/weir-lake/weir/ingest/source/otel"
 	"github.com/weir-lake/weir/ingest/source/sharegpt"
+	"github.com/weir-lake/weir/ingest/source/sweagent"
+	"github.com/weir-lake/weir/ingest/source/toolbench"
 	"github.com/weir-lake/weir/ingest/source/tensorzero"
 	"github.com/weir-lake/weir/ingest/source/weirevents"
 )
@@ -35,6 +38,7 @@ func All() []source.Format {
 		claudecode.Format(),
 		codex.Format(),
 		document.Format(),
+		entire.Format(),
 		geminicli.Format(),
 		groupchat.Format(),
 		helicone.Format(),
@@ -46,8 +50,10 @@ func All() []source.Format {
 		openhands.Format(),
 		otel.Format(),
 		sharegpt.Format(),
+		sweagent.Format(),
 		messages.TauBench(),
 		tensorzero.Format(),
+		toolbench.Format(),
 		weirevents.Format(),
 	}
 }
