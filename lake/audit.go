@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"io/fs"
 	"path"
+	"regexp"
 	"slices"
 	"strings"
 	"time"
@@ -13,13 +14,21 @@ import (
 
 // Kinds of Problem.
 const (
-	ProblemLogGap     = "log_gap"      // a version is missing from the log: nothing after it can be read
-	ProblemLogBroken  = "log_broken"   // a version's entry cannot be read
-	ProblemMissing    = "missing_file" // the log names a file that is not there
-	ProblemSize       = "wrong_size"   // the file is shorter or longer than the log says
-	ProblemBytes      = "changed_bytes"
-	ProblemOrphan     = "orphan"      // no version names the file; it holds no data of the table
-	ProblemNoChecksum = "no_checksum" // another writer added the file: its bytes cannot be checked
+	ProblemLogGap        = "log_gap"        // versions are missing from the log: they, and what follows without a checkpoint, cannot be read
+	ProblemLogBroken     = "log_broken"     // a version's entry cannot be read
+	ProblemCheckpoint    = "bad_checkpoint" // a checkpoint cannot be read, or does not say what the commits say
+	ProblemPointer       = "bad_pointer"    // _last_checkpoint names a checkpoint that is not there
+	ProblemMissing       = "missing_file"   // the log names a file that is not there
+	ProblemSize          = "wrong_size"     // the file is shorter or longer than the log says
+	ProblemBytes         = "changed_bytes"  // the file is not what was committed
+	ProblemRows          = "wrong_rows"     // the file does not hold as many rows as the log says
+	ProblemOrphan        = "orphan"         // no version names the file; it holds no data of the table
+	ProblemNoChecksum    = "no_checksum"    // another writer added the file: its bytes cannot be checked
+	ProblemTxnGap        = "txn_gap"        // offsets before the counter have no row, and nothing recorded explains it
+	ProblemTxnBehind     = "txn_behind"     // rows lie at or after the counter: they would be read again
+	ProblemDoubled       = "doubled"        // a record is there twice
+	ProblemLooseSettings = "loose_settings" // others than the owner can read the erasure key
+	ProblemTemp          = "left_behind"    // a temporary file that nobody has written to for long
 )
 
 // Problem is something in a lake that is not as its log says.
@@ -36,6 +45,10 @@ type AuditReport struct {
 	Files    int       `json:"files"` // live ones
 	Bytes    int64     `json:"bytes"`
 	Problems []Problem `json:"problems"`
+	// Holes counts offsets without a row of tables whose history has been cut
+	// off, that an erasure or a restore has rewritten, or that have a damaged
+	// file: that may be why, so they are no problem of their own.
+	Holes int64 `json:"holes"`
 }
 
 // AuditOptions tune Audit. The zero value is right for a lake in use.
@@ -43,105 +56,121 @@ type AuditOptions struct {
 	// OrphanAge is how old a file must be to count as an orphan: a younger one
 	// may be about to be committed. 0: an hour.
 	OrphanAge time.Duration
+	// AllowHoles says that the topics are compacted or that producers use
+	// transactions. Both leave offsets without a record, which the lake alone
+	// cannot tell from lost rows.
+	AllowHoles bool
 	// Progress is told the bytes checked and all there are; may be nil.
 	Progress func(done, total int64)
 }
 
-// Audit compares every table with its log: the log is whole, each live file is
-// there with the size and the SHA-256 that were committed, and nothing lies
-// about that no version names. It reads every live byte and changes nothing.
+// Audit compares every table with its log: the log is whole and its
+// checkpoints say the same, each live file is there with the size, the SHA-256
+// and the rows that were committed, nothing lies about that no version names,
+// and the rows of events tables lie where the counters say that Kafka was read.
+// It reads every live byte and changes nothing.
 func (l *Lake) Audit(ctx context.Context, opts AuditOptions) (AuditReport, error) {
 	if opts.OrphanAge == 0 {
-		opts.OrphanAge = time.Hour
+		opts.OrphanAge = defaultGrace
 	}
-	a := audit{lake: l, opts: opts, report: AuditReport{Problems: []Problem{}}}
+	a := audit{lake: l, opts: opts, report: AuditReport{Problems: []Problem{}}, offsets: map[partitionKey]*partitionOffsets{}, damaged: map[string]bool{}}
+	if err := a.all(ctx); err != nil {
+		return a.report, fmt.Errorf("audit: %w", err)
+	}
+	return a.report, nil
+}
+
+// defaultGrace is how old a file without an owner must be to belong to nobody.
+const defaultGrace = time.Hour
+
+func (a *audit) all(ctx context.Context) error {
+	if err := a.settings(ctx); err != nil {
+		return err
+	}
 	var tables []auditedTable
 	for _, namespace := range namespaces {
-		names, err := l.Tables(ctx, namespace)
+		names, err := a.lake.Tables(ctx, namespace)
 		if err != nil {
-			return a.report, fmt.Errorf("audit: %w", err)
+			return err
 		}
 		for _, name := range names {
-			table, err := l.Table(name)
+			table, err := a.lake.Table(name)
 			if err != nil {
-				return a.report, fmt.Errorf("audit: %w", err)
+				return err
 			}
 			one, err := a.log(ctx, table)
 			if err != nil {
-				return a.report, fmt.Errorf("audit: %s: %w", name, err)
+				return fmt.Errorf("%s: %w", name, err)
 			}
 			tables = append(tables, one)
 		}
 	}
 	for _, table := range tables {
 		if err := a.files(ctx, table); err != nil {
-			return a.report, fmt.Errorf("audit: %s: %w", table.name, err)
+			return fmt.Errorf("%s: %w", table.name, err)
 		}
 	}
-	return a.report, nil
+	a.continuity(tables)
+	return a.temporaries(ctx)
 }
 
 type audit struct {
-	lake   *Lake
-	opts   AuditOptions
-	report AuditReport
-	total  int64 // bytes of live files
-	done   int64
+	lake    *Lake
+	opts    AuditOptions
+	report  AuditReport
+	total   int64 // bytes of live files
+	done    int64
+	offsets map[partitionKey]*partitionOffsets
+	damaged map[string]bool // tables with files that could not be read
 }
 
-// auditedTable is a table with every file that its log ever named.
+// auditedTable is a table with every file that its log still knows.
 type auditedTable struct {
 	*Table
-	live    []DataFile
-	named   map[string]bool
-	isWhole bool // the log could be read to its end
+	live      []DataFile
+	named     map[string]bool
+	txns      map[string]int64
+	isWhole   bool // the log could be read to its end
+	rewritten bool // rows may be missing for a reason that the log does not tell by offsets
+	gaps      []string
 }
 
 func (a *audit) found(table *Table, path, kind, format string, args ...any) {
 	a.report.Problems = append(a.report.Problems, Problem{Table: table.name, Path: path, Kind: kind, What: fmt.Sprintf(format, args...)})
 }
 
-// log reads a table's log and reports what is wrong with it.
-func (a *audit) log(ctx context.Context, table *Table) (auditedTable, error) {
-	one := auditedTable{Table: table, named: map[string]bool{}, isWhole: true}
-	listing, err := listLog(ctx, a.lake.storage, table.folder)
-	if err != nil {
-		return one, err
+// settings checks who can read the erasure key.
+func (a *audit) settings(ctx context.Context) error {
+	info, err := a.lake.storage.Stat(ctx, settingsName)
+	if err == nil && !info.IsPrivate {
+		a.report.Problems = append(a.report.Problems, Problem{
+			Path: settingsName, Kind: ProblemLooseSettings, What: "others can read the key of the erasure hashes",
+		})
 	}
-	state := newTableState()
-	for _, version := range listing.versions {
-		if version != state.version+1 {
-			a.found(table, logName("", state.version+1)[1:], ProblemLogGap, "versions %d to %d are missing from the log", state.version+1, version-1)
-			one.isWhole = false
-			break
-		}
-		actions, err := table.readCommit(ctx, version)
-		if err == nil {
-			err = state.apply(actions)
-		}
-		if errors.Is(err, context.Canceled) || errors.Is(err, context.DeadlineExceeded) {
-			return one, err
-		}
-		if err != nil {
-			a.found(table, logName("", version)[1:], ProblemLogBroken, "%v", err)
-			one.isWhole = false
-			break
-		}
-		for _, action := range actions {
-			if action.Add != nil {
-				if file, err := action.Add.file(); err == nil {
-					one.named[file.Path] = true
-				}
-			}
-		}
-	}
-	one.live = state.files
-	a.report.Tables++
-	for _, file := range one.live {
-		a.total += file.Bytes
-	}
-	return one, nil
+	return err
 }
+
+// temporaries looks for what was left behind by writers that were cut off.
+func (a *audit) temporaries(ctx context.Context) error {
+	entries, err := a.lake.storage.List(ctx, tempDir)
+	if err != nil {
+		return err
+	}
+	for _, entry := range entries {
+		if isTemporary(entry) && a.lake.clock().Sub(entry.ModifiedAt) >= a.opts.OrphanAge {
+			a.report.Problems = append(a.report.Problems, Problem{
+				Path: tempDir + "/" + entry.Name, Kind: ProblemTemp, What: fmt.Sprintf("%d bytes of a write that was cut off", entry.Bytes),
+			})
+		}
+	}
+	return nil
+}
+
+// temporaryName is a file that becomes another by a link or a rename. Locks and
+// what DuckDB spills have other names.
+var temporaryName = regexp.MustCompile(`^([0-9a-f]{16}|catalog-.*\.duckdb(\.wal)?)$`)
+
+func isTemporary(entry FileInfo) bool { return !entry.IsDir && temporaryName.MatchString(entry.Name) }
 
 // files checks the live files of a table, and looks for those of nobody.
 func (a *audit) files(ctx context.Context, table auditedTable) error {
@@ -176,6 +205,12 @@ func (a *audit) files(ctx context.Context, table auditedTable) error {
 }
 
 func (a *audit) file(ctx context.Context, table *Table, file DataFile) error {
+	before := len(a.report.Problems)
+	defer func() {
+		if len(a.report.Problems) > before {
+			a.damaged[table.name] = true
+		}
+	}()
 	a.report.Files++
 	a.report.Bytes += file.Bytes
 	info, err := a.lake.storage.Stat(ctx, path.Join(table.folder, file.Path))
@@ -190,14 +225,15 @@ func (a *audit) file(ctx context.Context, table *Table, file DataFile) error {
 		return nil
 	case file.SHA256 == "":
 		a.found(table, file.Path, ProblemNoChecksum, "added by another writer")
-		return nil
+	default:
+		sum, err := table.hashFile(ctx, file.Path)
+		if err != nil {
+			return err
+		}
+		if sum != file.SHA256 {
+			a.found(table, file.Path, ProblemBytes, "sha256 %s, %s was committed", sum, file.SHA256)
+			return nil
+		}
 	}
-	sum, err := table.hashFile(ctx, file.Path)
-	if err != nil {
-		return err
-	}
-	if sum != file.SHA256 {
-		a.found(table, file.Path, ProblemBytes, "sha256 %s, %s was committed", sum, file.SHA256)
-	}
-	return nil
+	return a.rows(ctx, table, file)
 }

@@ -8,6 +8,8 @@ import (
 	"path"
 	"path/filepath"
 	"slices"
+	"strconv"
+	"strings"
 	"time"
 )
 
@@ -90,6 +92,17 @@ type Changes struct {
 // version is the next offset to read.
 func TxnAppID(cluster, topic string, partition int) string {
 	return fmt.Sprintf("weir/%s/%s/%d", cluster, topic, partition)
+}
+
+// ParseTxnAppID is the inverse of TxnAppID, with no offset; ok is false for the
+// names of other counters.
+func ParseTxnAppID(app string) (p Position, ok bool) {
+	parts := strings.Split(app, "/")
+	if len(parts) != 4 || parts[0] != "weir" {
+		return Position{}, false
+	}
+	partition, err := strconv.Atoi(parts[3])
+	return Position{Cluster: parts[1], Topic: parts[2], Partition: partition}, err == nil && partition >= 0
 }
 
 // Snapshot reads the log to its head. The error matches ErrNoTable where there
