@@ -33,13 +33,7 @@ func lakeCommand(e env) *cli.Command {
 				Flags:  []cli.Flag{lakeFlag(), jsonFlag()},
 				Action: func(c *cli.Context) error { return lakeTables(e, c) },
 			},
-			{
-				Name:        "verify",
-				Usage:       "compare every table with its log: entries, files, sizes, checksums, orphans",
-				Description: "Reads every live byte and changes nothing. Exits with 3 if something is wrong.\n\nExample:\n   weir lake verify --lake mylake",
-				Flags:       []cli.Flag{lakeFlag(), jsonFlag(), quietFlag()},
-				Action:      func(c *cli.Context) error { return lakeVerify(e, c) },
-			},
+			lakeVerifyCommand(e), lakeRepairCommand(e), lakeCheckpointCommand(e), lakeRestoreCommand(e),
 			{
 				Name:  "publish",
 				Usage: "write catalog.duckdb and current/ again from the log",
@@ -160,39 +154,5 @@ func lakeTables(e env, c *cli.Context) error {
 		rows = append(rows, []string{info.Table, count(info.Version), count(info.Files), count(info.Rows), strings.TrimSpace(bytesText(info.Bytes))})
 	}
 	printTable(e.stdout, []column{{name: "table"}, {name: "version", right: true}, {name: "files", right: true}, {name: "rows", right: true}, {name: "size", right: true}}, rows)
-	return nil
-}
-
-func lakeVerify(e env, c *cli.Context) error {
-	if err := noArgs(c); err != nil {
-		return err
-	}
-	lk, err := openLake(c)
-	if err != nil {
-		return err
-	}
-	bar := e.progress("verify", c.Bool("quiet"))
-	defer bar.done()
-	report, err := lk.Audit(c.Context, lake.AuditOptions{Progress: bar.set})
-	if err != nil {
-		return err
-	}
-	if c.Bool("json") {
-		if err := printJSON(e.stdout, report); err != nil {
-			return err
-		}
-	} else {
-		var rows [][]string
-		for _, p := range report.Problems {
-			rows = append(rows, []string{p.Table, p.Kind, p.Path, p.What})
-		}
-		if len(rows) > 0 {
-			printTable(e.stdout, []column{{name: "table"}, {name: "problem"}, {name: "file"}, {name: "what"}}, rows)
-		}
-		fmt.Fprintf(e.stdout, "%d tables, %s files, %s: %d problems\n", report.Tables, count(report.Files), bytesText(report.Bytes), len(report.Problems))
-	}
-	if n := len(report.Problems); n > 0 {
-		return &problemsError{what: fmt.Sprintf("lake verify: %d problems", n)}
-	}
 	return nil
 }
