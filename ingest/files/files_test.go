@@ -1,6 +1,7 @@
 package files_test
 
 import (
+	"archive/zip"
 	"bytes"
 	"compress/gzip"
 	"context"
@@ -164,6 +165,64 @@ func TestFolder(t *testing.T) {
 		}
 		if e.ParserVersion == 0 && e.Type == "weir.chat.message.v1" {
 			t.Errorf("event %s has no parser version", e.ID)
+		}
+	}
+}
+
+// zipped makes an archive of names and their contents, in that order.
+func zipped(t *testing.T, contents ...string) string {
+	t.Helper()
+	var b bytes.Buffer
+	w := zip.NewWriter(&b)
+	for i := 0; i < len(contents); i += 2 {
+		member, err := w.Create(contents[i])
+		if err != nil {
+			t.Fatal(err)
+		}
+		io.WriteString(member, contents[i+1])
+	}
+	if err := w.Close(); err != nil {
+		t.Fatal(err)
+	}
+	return b.String()
+}
+
+// TestExport: of a zip only the members of a known export are read, as if they
+// lay beside each other; a damaged member is one dead letter.
+func TestExport(t *testing.T) {
+	tree := func(id string) string {
+		return `[{"conversation_id":"` + id + `","mapping":{"m":{"message":{"author":{"role":"user"},"content":{"parts":["hello ` + id + `"]}}}}}]`
+	}
+	whole := zipped(t, "message_feedback.json", `[{"conversation_id":"a","message_id":"m","rating":"thumbsUp"}]`,
+		"user.json", `{"email":"ada@example.org"}`, "conversations-001.json", tree("b"), "conversations-000.json", tree("a"))
+	cut := []byte(zipped(t, "conversations.json", tree("c")))
+	copy(cut[60:], "????????") // within the packed member, whose header has 48 bytes
+	dir := write(t, map[string]string{
+		"export.zip": whole,
+		"torn.zip":   string(cut),
+		"other.zip":  zipped(t, "notes.txt", "x"),
+	})
+	var out appender
+	summary, err := files.Ingest(context.Background(), &out, options(dir))
+	if err != nil {
+		t.Fatal(err)
+	}
+	var got []string
+	for _, f := range summary.Files {
+		got = append(got, fmt.Sprintf("%s %d records, events %v, dead letters %v", f.Format, f.Records, f.Events, f.DeadLetters))
+	}
+	if want := []string{
+		"chatgpt 3 records, events map[chat:2 feedback:1], dead letters map[]",
+		" 0 records, events map[], dead letters map[unknown_format:1]",
+	}; !slices.Equal(got[:2], want) {
+		t.Errorf("got %q", got)
+	}
+	if n := summary.Files[2].DeadLetters["corrupt_archive"]; n != 1 {
+		t.Errorf("the torn archive: %s", got[2])
+	}
+	for _, e := range out.events {
+		if wire, _ := e.Encode(); e.Type != "weir.deadletter.record.v1" && bytes.Contains(wire, []byte("ada@")) {
+			t.Errorf("the account's data were read: %s", wire)
 		}
 	}
 }

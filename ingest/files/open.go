@@ -8,6 +8,7 @@ import (
 	"fmt"
 	"io"
 	"os"
+	"path"
 	"path/filepath"
 	"strings"
 
@@ -69,24 +70,27 @@ func (u *unpacker) Read(p []byte) (int, error) {
 	return n, err
 }
 
-// open opens a file and unpacks it where its first bytes say gzip or zstd.
+// open opens a file and unpacks it where its first bytes say gzip or zstd, or
+// where it is a zip of an export that we know.
 func open(file File, stdin io.Reader, progress func(int64)) (*input, error) {
-	in := &input{Input: source.Input{Name: file.Name}, close: func() {}}
-	var raw io.Reader
+	in := &input{Input: source.Input{Name: file.Name}, close: func() {}, stored: &counter{progress: progress}}
 	if file.Name == "-" {
 		if stdin == nil {
 			return nil, errors.New("no standard input")
 		}
-		raw = stdin
+		in.stored.R = stdin
 	} else {
 		f, err := os.Open(file.Name)
 		if err != nil {
 			return nil, err
 		}
 		in.close = func() { f.Close() }
-		in.Path, raw = file.Name, f
+		in.Path, in.stored.R = file.Name, f
+		if members := exported(f, in.stored); members != nil {
+			in.unpack(members, nil)
+			return in.begin(bufio.NewReaderSize(in.unpacked, headBytes), path.Base(members.left[0].Name))
+		}
 	}
-	in.stored = &counter{R: raw, progress: progress}
 	plain := bufio.NewReaderSize(in.stored, headBytes)
 	magic, err := plain.Peek(4)
 	if err != nil && err != io.EOF {
@@ -110,15 +114,23 @@ func open(file File, stdin io.Reader, progress func(int64)) (*input, error) {
 		base = strings.TrimSuffix(strings.TrimSuffix(base, ".zst"), ".zstd")
 	}
 	if in.unpacked != nil {
-		in.Path = ""
 		head = bufio.NewReaderSize(in.unpacked, headBytes)
+	}
+	return in.begin(head, base)
+}
+
+// begin takes the head of what the file holds, for detection.
+func (in *input) begin(head *bufio.Reader, base string) (*input, error) {
+	if in.unpacked != nil {
+		in.Path = ""
 	}
 	in.R = head
 	in.probe.Name = base
+	var err error
 	in.probe.Head, err = head.Peek(headBytes)
 	if err != nil && err != io.EOF {
 		in.close()
-		return nil, fmt.Errorf("%s: %w", file.Name, err)
+		return nil, fmt.Errorf("%s: %w", in.Name, err)
 	}
 	in.probe.Head = bytes.Clone(in.probe.Head) // reading on overwrites the buffer
 	in.empty = len(in.probe.Head) == 0
