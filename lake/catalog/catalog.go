@@ -14,7 +14,6 @@ import (
 	"errors"
 	"fmt"
 	"io/fs"
-	"log/slog"
 	"os"
 	"path/filepath"
 	"slices"
@@ -74,30 +73,6 @@ func Publish(ctx context.Context, lk *lake.Lake, opts Options) error {
 		return fmt.Errorf("publish catalog: %w", err)
 	}
 	return nil
-}
-
-// Every publishes at an interval, until the returned function is called; that
-// waits for a publication under way. An error is logged, and the next interval
-// tries again: readers see the last state meanwhile.
-func Every(ctx context.Context, lk *lake.Lake, interval time.Duration, logger *slog.Logger) (stop func()) {
-	ctx, cancel := context.WithCancel(ctx)
-	done := make(chan struct{})
-	go func() {
-		defer close(done)
-		ticker := time.NewTicker(interval)
-		defer ticker.Stop()
-		for {
-			select {
-			case <-ctx.Done():
-				return
-			case <-ticker.C:
-			}
-			if err := Publish(ctx, lk, Options{}); err != nil && ctx.Err() == nil {
-				logger.Warn("readers see an older state", "error", err)
-			}
-		}
-	}()
-	return func() { cancel(); <-done }
 }
 
 func publish(ctx context.Context, lk *lake.Lake, opts Options) error {
