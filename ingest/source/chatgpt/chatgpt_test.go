@@ -32,8 +32,9 @@ func TestDetect(t *testing.T) {
 	}
 }
 
-// export writes a tree whose n-th message answers above[n]; the first has none.
-func export(above []int) string {
+// export writes a tree whose n-th message answers above[n], in any order; the
+// first has none.
+func export(random *rand.Rand, above []int) string {
 	var nodes []string
 	for n, parent := range above {
 		link, role := "null", "user"
@@ -52,7 +53,7 @@ func export(above []int) string {
 		nodes = append(nodes, fmt.Sprintf(`"m%d":{"parent":%s,"children":[%s],"message":{"author":{"role":"%s"},"create_time":%d,"content":{"parts":["text %d"]}}}`,
 			n, link, strings.Join(children, ","), role, 1767225600+n, n))
 	}
-	rand.Shuffle(len(nodes), func(i, j int) { nodes[i], nodes[j] = nodes[j], nodes[i] })
+	random.Shuffle(len(nodes), func(i, j int) { nodes[i], nodes[j] = nodes[j], nodes[i] })
 	return `[{"id":"c","create_time":1767225600,"mapping":{` + strings.Join(nodes, ",") + `}}]`
 }
 
@@ -69,7 +70,7 @@ func TestLaterExport(t *testing.T) {
 				above = append(above, random.IntN(len(above)))
 			}
 			now := map[string]string{}
-			for _, e := range llmtest.Read(t, chatgpt.Format(), export(above)).Events {
+			for _, e := range llmtest.Read(t, chatgpt.Format(), export(random, above)).Events {
 				text, err := e.Encode()
 				if err != nil {
 					t.Fatal(err)
