@@ -29,7 +29,7 @@
 --   origin_event_ids     VARCHAR[]    the calls on the way
 --   notes                VARCHAR[]    tools_changed, response_format_changed, answer_refused, shared_prefix, stateful, truncated, tail_trimmed
 --   parallel_tool_calls  BOOLEAN      as sent
---   is_context_missing   BOOLEAN      the history that the request continues is not in the lake, or under another subject
+--   is_context_missing   BOOLEAN      the request is not in the log, or the history that it continues not in the lake, or under another subject
 --   is_final             BOOLEAN      a call on the way ends the conversation
 --   started_at           TIMESTAMPTZ  first call on the way
 --   ended_at             TIMESTAMPTZ  the leaf's call
@@ -317,6 +317,7 @@ select
     ] as notes,
     calls.parallel_tool_calls,
     holes.is_elsewhere
+        or (len(coalesce(calls.messages, [])) = 0 and leaves.last_segment = 0)
         or (calls.previous_response_id is not null and leaves.last_segment = 0
             and not list_contains([message.role for message in calls.messages], 'assistant')) as is_context_missing,
     leaves.is_final as is_final,
