@@ -137,6 +137,9 @@ func expandObject(o rawjson.Object, speaker string, depth int) []rawjson.Object 
 	case o.Int("lc") != nil && o.Object("kwargs") != nil:
 		return langchainMessage(o)
 	case o.Object("message") != nil:
+		if inner := o.Object("message"); !inner.Has("role") && (inner.Has("content") || inner.Has("tool_calls")) {
+			return message(inner, speaker)
+		}
 		return expand(o["message"], speaker, depth)
 	case o.List("choices") != nil:
 		choices := o.List("choices")
