@@ -7,7 +7,6 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"strconv"
 	"time"
 	"unicode/utf8"
 )
@@ -23,7 +22,8 @@ var (
 
 // DecodeEvent reads one record's value. Fields that the payload struct does
 // not know are kept in Extra: those of nested structs by their path
-// (messages[0].field), unknown attributes of the envelope under "_attributes".
+// (messages[0].field; a name that could be taken for a path stands in quotes),
+// unknown attributes of the envelope under "_attributes".
 // The error wraps one of the sentinels above.
 func DecodeEvent(value []byte) (Event, error) {
 	if !utf8.Valid(value) {
@@ -74,18 +74,41 @@ func DecodeEvent(value []byte) (Event, error) {
 		return Event{}, err
 	}
 	payload, _ := PayloadOf(event.Type)
-	event.Data = payload.New()
 	if len(data) == 0 {
 		return Event{}, fmt.Errorf("data: %w", ErrIncomplete)
 	}
 	if data[0] != '{' {
 		return Event{}, fmt.Errorf("data: not an object: %w", ErrWrongType)
 	}
-	if err := json.Unmarshal(data, event.Data); err != nil {
-		return Event{}, fmt.Errorf("data: %w", classify(err))
+	if event.Data, err = payload.decode(data); err != nil && !errors.Is(err, ErrWrongType) {
+		return Event{}, err
 	}
-	event.Extra, err = unknownFields(data, payload.known, attributes)
+	unknown := unknownFields{fields: map[string]json.RawMessage{}}
+	if err := unknown.collect(payload.known, nil, data); err != nil {
+		return Event{}, classify(err)
+	}
+	if unknown.looksKnown {
+		// encoding/json takes Role for role: without it, then.
+		pruned, pruneErr := payload.known.prune(data)
+		if pruneErr != nil {
+			return Event{}, classify(pruneErr)
+		}
+		event.Data, err = payload.decode(pruned)
+	}
+	if err != nil {
+		return Event{}, err
+	}
+	event.Extra, err = unknown.extra(attributes)
 	return event, err
+}
+
+// decode reads a payload. The error wraps ErrNotJSON or ErrWrongType.
+func (p *Payload) decode(data []byte) (any, error) {
+	into := p.New()
+	if err := json.Unmarshal(data, into); err != nil {
+		return nil, fmt.Errorf("data: %w", classify(err))
+	}
+	return into, nil
 }
 
 // decodeAttribute reads an attribute of the envelope. Null leaves it empty.
@@ -133,75 +156,6 @@ func classify(err error) error {
 		return fmt.Errorf("%w: %w", ErrNotJSON, err)
 	}
 	return fmt.Errorf("%w: %w", ErrWrongType, err) // a type's own UnmarshalJSON
-}
-
-// knownFields are the names of a struct's fields, with those of the structs in
-// them.
-type knownFields map[string]knownFields
-
-func newKnownFields(columns []Column) knownFields {
-	known := knownFields{}
-	for _, column := range columns {
-		known[column.Name] = nil
-		if column.Type == Struct {
-			known[column.Name] = newKnownFields(column.Fields)
-		}
-	}
-	return known
-}
-
-// unknownFields keeps what a newer producer sent, as a JSON object, or gives
-// "" where there is nothing. The data are valid JSON.
-func unknownFields(data []byte, known knownFields, attributes map[string]json.RawMessage) (string, error) {
-	unknown := map[string]json.RawMessage{}
-	if err := known.collect(unknown, nil, data); err != nil {
-		return "", classify(err)
-	}
-	if len(attributes) > 0 {
-		text, err := marshal(attributes)
-		if err != nil {
-			return "", err
-		}
-		unknown["_attributes"] = text
-	}
-	if len(unknown) == 0 {
-		return "", nil
-	}
-	text, err := marshal(unknown)
-	return string(text), err
-}
-
-// marshal gives an object with sorted keys, its values as they are: json.Marshal
-// would write <, > and & in another way than they came.
-func marshal(fields map[string]json.RawMessage) ([]byte, error) {
-	var buf bytes.Buffer
-	enc := json.NewEncoder(&buf)
-	enc.SetEscapeHTML(false)
-	err := enc.Encode(fields)
-	return bytes.TrimSuffix(buf.Bytes(), []byte("\n")), err
-}
-
-func (known knownFields) collect(unknown map[string]json.RawMessage, path, object []byte) error {
-	return splitObject(object, func(key string, raw []byte) error {
-		inner, ok := known[key]
-		switch {
-		case !ok:
-			unknown[string(path)+key] = raw
-		case inner == nil:
-		case raw[0] == '{':
-			return inner.collect(unknown, append(append(path, key...), '.'), raw)
-		case raw[0] == '[':
-			return splitArray(raw, func(i int, raw []byte) error {
-				if raw[0] != '{' {
-					return nil
-				}
-				at := append(append(path, key...), '[')
-				at = append(strconv.AppendInt(at, int64(i), 10), ']', '.')
-				return inner.collect(unknown, at, raw)
-			})
-		}
-		return nil
-	})
 }
 
 // errMalformed: the text is no JSON.

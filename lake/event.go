@@ -6,7 +6,6 @@ import (
 	"encoding/hex"
 	"encoding/json"
 	"fmt"
-	"maps"
 	"reflect"
 	"slices"
 	"strings"
@@ -88,40 +87,6 @@ func (e Event) Encode() ([]byte, error) {
 	text, err := withExtra(text, e.Extra)
 	if err != nil {
 		return nil, fmt.Errorf("event %s: extra: %w", e.ID, err)
-	}
-	return text, nil
-}
-
-// withExtra puts the fields that DecodeEvent did not know back on the wire, so
-// that an event of a newer producer passes through this binary whole. Data is
-// the last attribute of the text.
-func withExtra(text []byte, extra string) ([]byte, error) {
-	var fields, attributes map[string]json.RawMessage
-	if err := json.Unmarshal([]byte(extra), &fields); err != nil {
-		return nil, err
-	}
-	if raw, ok := fields["_attributes"]; ok {
-		if err := json.Unmarshal(raw, &attributes); err != nil {
-			return nil, err
-		}
-		delete(fields, "_attributes")
-	}
-	text, ok := bytes.CutSuffix(text, []byte("}}"))
-	if !ok {
-		return nil, fmt.Errorf("data: %w", ErrIncomplete)
-	}
-	for _, object := range []map[string]json.RawMessage{fields, attributes} {
-		for _, key := range slices.Sorted(maps.Keys(object)) {
-			if text[len(text)-1] != '{' {
-				text = append(text, ',')
-			}
-			name, err := json.Marshal(key)
-			if err != nil {
-				return nil, err
-			}
-			text = append(append(append(text, name...), ':'), object[key]...)
-		}
-		text = append(text, '}')
 	}
 	return text, nil
 }
