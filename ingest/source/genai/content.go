@@ -25,7 +25,7 @@ func (s *Span) request(a rawjson.Object) []lake.Message {
 		s.told(a, false),
 		Messages(indexed(a, "gen_ai.prompt"), "user"),
 		Messages(a["gen_ai.prompt"], "user"),
-		Messages(indexed(a, "llm.input_messages"), "user"),
+		openInference(a),
 		Messages(firstOf(a, "ai.prompt.messages", "ai.prompt"), "user"),
 		Messages(a["gcp.vertex.agent.llm_request"], "user"),
 		Messages(a["input.value"], "user"),
@@ -35,6 +35,19 @@ func (s *Span) request(a rawjson.Object) []lake.Message {
 		}
 	}
 	return instructions
+}
+
+// openInference reads its numbered messages. It leaves out what has no text, as
+// a message with calls alone; input.value then has more of them.
+func openInference(a rawjson.Object) []lake.Message {
+	messages := Messages(indexed(a, "llm.input_messages"), "user")
+	if len(messages) == 0 {
+		return nil
+	}
+	if whole := Messages(a["input.value"], "user"); len(whole) > len(messages) {
+		return whole
+	}
+	return messages
 }
 
 // withSystem puts instructions before messages that have none.

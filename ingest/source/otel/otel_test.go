@@ -1,6 +1,7 @@
 package otel_test
 
 import (
+	"encoding/json"
 	"slices"
 	"strings"
 	"testing"
@@ -84,6 +85,27 @@ func TestWordsOutrankNumbers(t *testing.T) {
 	// 0: the format's version, filled in by the caller.
 	if len(ranks) != 2 || ranks[0] == 0 || ranks[1] != 0 || otel.Format().Version <= 1 {
 		t.Errorf("messages by parser version: %v", ranks)
+	}
+}
+
+// TestGapInMessages: OpenInference leaves out a message that has no text; the
+// whole request is in input.value.
+func TestGapInMessages(t *testing.T) {
+	attribute := func(key, value string) string {
+		quoted, _ := json.Marshal(value)
+		return `{"key":"` + key + `","value":{"stringValue":` + string(quoted) + `}}`
+	}
+	text := document(`{"traceId":"4bf92f3577b34da6a3ce929d0e0e4736","spanId":"00f067aa0ba902b7","attributes":[` + strings.Join([]string{
+		attribute("openinference.span.kind", "LLM"), attribute("llm.provider", "OpenAI"), attribute("llm.model_name", "gpt-demo"),
+		attribute("llm.input_messages.0.message.role", "user"), attribute("llm.input_messages.0.message.content", "Trends?"),
+		attribute("llm.input_messages.2.message.role", "tool"), attribute("llm.input_messages.2.message.content", "none"),
+		attribute("input.value", `{"messages":["role='user' content='Trends?'","role='assistant' content=None tool_calls=[{'id': 'c', 'function': {'name': 'f', 'arguments': '{}'}}]","role='tool' content='none'"]}`),
+		attribute("output.value", `{"id":"chatcmpl-trend000000001","choices":[{"finish_reason":"stop","message":{"content":"None."}}]}`),
+	}, ",") + `]}`)
+	call := llmtest.Read(t, otel.Format(), text).Calls()[0]
+	if len(call.Messages) != 3 || len(call.Messages[1].ToolCalls) != 1 || call.Messages[2].ToolCallID != "c" ||
+		call.ResponseID != "chatcmpl-trend000000001" || call.FinishReason != "stop" || call.Output[0].Content != "None." {
+		t.Errorf("%+v", call)
 	}
 }
 
