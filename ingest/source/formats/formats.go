@@ -23,8 +23,8 @@ import (
 	"github.com/weir-lake/weir/ingest/source/otel"
 	"github.com/weir-lake/weir/ingest/source/sharegpt"
 	"github.com/weir-lake/weir/ingest/source/sweagent"
-	"github.com/weir-lake/weir/ingest/source/toolbench"
 	"github.com/weir-lake/weir/ingest/source/tensorzero"
+	"github.com/weir-lake/weir/ingest/source/toolbench"
 	"github.com/weir-lake/weir/ingest/source/weirevents"
 )
 
