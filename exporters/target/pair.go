@@ -8,8 +8,9 @@ import (
 )
 
 // pair puts each tool result behind the message that called, in the order of
-// its calls, and gives ids to calls that have none. The calls of the last
-// message need no result: a terminal call ends the work.
+// its calls, and gives ids to calls that have none or another call's of the
+// same message. The calls of the last message need no result: a terminal call
+// ends the work.
 func pair(e *canonical.Example, losses Losses) Rule {
 	made := 0
 	paired := make([]lake.Message, 0, len(e.Messages))
@@ -20,17 +21,21 @@ func pair(e *canonical.Example, losses Losses) Rule {
 		}
 		at := len(paired)
 		paired = append(paired, m)
+		taken := map[string]bool{"": true}
 		for j := range m.ToolCalls {
 			call := &m.ToolCalls[j]
 			result := results.take(i, call.ID)
 			if result < 0 && i < len(e.Messages)-1 {
 				return RuleUnanswered
 			}
-			if call.ID == "" {
+			if taken[call.ID] {
 				losses.add(RuleCallID)
+			}
+			for taken[call.ID] {
 				made++
 				call.ID = "call_" + strconv.Itoa(made)
 			}
+			taken[call.ID] = true
 			if result < 0 {
 				continue
 			}

@@ -78,7 +78,7 @@ var ruleInfo = []RuleInfo{
 	{RuleTailTrimmed, false, "messages after the last trained one: they would only cost tokens"},
 	{RuleEmpty, false, "a message without text and calls"},
 	{RuleResultMoved, false, "a tool result stood after another message and was moved to its call"},
-	{RuleCallID, false, "a call had no id: one was made, in the order of the calls"},
+	{RuleCallID, false, "a call had no id, or that of another call of its message: one was made, in the order of the calls"},
 	{RuleDeveloper, false, "role developer became system"},
 	{RulePerson, false, "a speaker who is not known to be an agent became person_1, person_2, …"},
 	{RuleName, false, "a speaker's name has characters that the provider refuses"},
