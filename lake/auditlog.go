@@ -28,8 +28,11 @@ func (a *audit) log(ctx context.Context, table *Table) (auditedTable, error) {
 	for state.version < listing.head() {
 		next := state.version + 1
 		if _, there := slices.BinarySearch(listing.versions, next); !there {
-			i, _ := slices.BinarySearch(listing.versions, next)
-			a.found(table, entryName(next), ProblemLogGap, "versions %d to %d are missing from the log", next, listing.versions[i]-1)
+			upTo := listing.head()
+			if i, _ := slices.BinarySearch(listing.versions, next); i < len(listing.versions) {
+				upTo = listing.versions[i] - 1
+			}
+			a.found(table, entryName(next), ProblemLogGap, "versions %d to %d are missing from the log", next, upTo)
 			if state = a.goOn(state, checkpoints, &one); state == nil {
 				return one, nil
 			}
@@ -92,11 +95,14 @@ func (a *audit) checkpoints(ctx context.Context, table *Table, listing logListin
 // firstState is where the log can be read from, nil where only a checkpoint
 // that cannot be used would tell.
 func (a *audit) firstState(table *Table, listing logListing, checkpoints map[int64]*tableState, one *auditedTable) *tableState {
-	if len(listing.versions) == 0 || listing.versions[0] == 0 {
+	if listing.head() < 0 || len(listing.versions) > 0 && listing.versions[0] == 0 {
 		return newTableState()
 	}
 	one.rewritten = true // what the entries told that were cut off
-	first := listing.versions[0]
+	first := listing.head()
+	if len(listing.versions) > 0 {
+		first = listing.versions[0]
+	}
 	if state := firstFrom(checkpoints, first-1); state != nil {
 		if state.version > first {
 			a.found(table, entryName(first), ProblemLogGap, "versions %d to %d have no checkpoint before them", first, state.version-1)

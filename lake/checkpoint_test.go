@@ -59,6 +59,16 @@ func snapshots(t testing.TB, table *Table, versions int) []*Snapshot {
 	return all
 }
 
+// copyLake copies a lake, which is quicker than to make it once more.
+func copyLake(t *testing.T, lk *Lake) *Lake {
+	t.Helper()
+	dir := filepath.Join(t.TempDir(), "lake")
+	if err := os.CopyFS(dir, os.DirFS(lk.Dir())); err != nil {
+		t.Fatal(err)
+	}
+	return testLakeAt(t, dir, LocalStorage(dir))
+}
+
 func logPath(table *Table, name string) string {
 	return filepath.Join(table.Dir(), "_delta_log", name)
 }
@@ -273,13 +283,13 @@ func TestACommitDoesNotNeedItsCheckpoint(t *testing.T) {
 // Cut off at any step, a checkpoint and the cut before it leave the
 // table as it was, and are finished by another try.
 func TestEveryFaultOfUpkeepLeavesTheTable(t *testing.T) {
-	const versions = 12
+	made := testLake(t)
+	history(t, testTable(t, made), 12)
 	for _, late := range []bool{false, true} {
 		finished := false
 		for failAt := 0; !finished; failAt++ {
-			lk := testLake(t)
+			lk := copyLake(t, made)
 			table := testTable(t, lk)
-			history(t, table, versions)
 			head, err := table.Snapshot(t.Context())
 			if err != nil {
 				t.Fatal(err)
@@ -364,7 +374,7 @@ func TestALongLogIsReadFromItsCheckpoint(t *testing.T) {
 // cut off before them.
 func TestTruncateBesideReadersAndWriters(t *testing.T) {
 	lk := testLake(t)
-	const writers, commits = 2, 120
+	const writers, commits = 2, 60
 	var group sync.WaitGroup
 	done := make(chan struct{})
 	for i := range writers {

@@ -268,7 +268,7 @@ func (l *Lake) Tables(ctx context.Context, namespace string) ([]string, error) {
 		if err != nil {
 			return nil, fmt.Errorf("list %s: %w", namespace, err)
 		}
-		if len(listing.versions) > 0 {
+		if listing.head() >= 0 {
 			names = append(names, namespace+"."+entry.Name)
 		}
 	}

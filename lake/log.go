@@ -148,7 +148,26 @@ type logFile struct {
 	version int64
 }
 
+// listLog lists a table's log. A folder that changes while it is listed may
+// show neither the last entry that was deleted nor the next that came: where
+// there is a log without a commit, it is listed again.
 func listLog(ctx context.Context, s Storage, folder string) (logListing, error) {
+	for attempt := 1; ; attempt++ {
+		listing, err := listLogOnce(ctx, s, folder)
+		if err != nil || len(listing.versions) > 0 || attempt == 10 {
+			return listing, err
+		}
+		_, err = s.Stat(ctx, folder+"/_delta_log/"+lastCheckpointName)
+		if errors.Is(err, fs.ErrNotExist) && len(listing.checkpoints) == 0 {
+			return listing, nil
+		}
+		if err != nil && !errors.Is(err, fs.ErrNotExist) {
+			return listing, err
+		}
+	}
+}
+
+func listLogOnce(ctx context.Context, s Storage, folder string) (logListing, error) {
 	var listing logListing
 	entries, err := s.List(ctx, folder+"/_delta_log")
 	if err != nil {
@@ -172,12 +191,16 @@ func listLog(ctx context.Context, s Storage, folder string) (logListing, error) 
 	return listing, nil
 }
 
-// head is the newest version listed, -1 where there is none.
+// head is the newest version listed, -1 where there is none. Another tool may
+// have deleted every commit that a checkpoint holds.
 func (l logListing) head() int64 {
-	if len(l.versions) == 0 {
-		return -1
+	head := int64(-1)
+	for _, versions := range [][]int64{l.versions, l.checkpoints} {
+		if n := len(versions); n > 0 {
+			head = max(head, versions[n-1])
+		}
 	}
-	return l.versions[len(l.versions)-1]
+	return head
 }
 
 // startsLike tells whether reading would begin at the same place.
@@ -443,12 +466,12 @@ func (t *Table) start(ctx context.Context, listing logListing, last int64, read 
 		}
 	}
 	switch {
-	case len(listing.versions) == 0 || listing.versions[0] == 0:
+	case listing.head() < 0 || len(listing.versions) > 0 && listing.versions[0] == 0:
 		return newTableState(), nil
 	case bad != nil:
-		return nil, WithHint(fmt.Errorf("the log begins at version %d: %w", listing.versions[0], bad),
+		return nil, WithHint(fmt.Errorf("the commits before it are gone: %w", bad),
 			"copy the table's _delta_log folder again, whole")
-	case last < listing.versions[0] || len(listing.checkpoints) > 0:
+	case len(listing.versions) == 0 || last < listing.versions[0] || len(listing.checkpoints) > 0:
 		return nil, fmt.Errorf("the log begins later: %w", ErrNoVersion)
 	}
 	return newTableState(), nil // and the first entry will be found missing
