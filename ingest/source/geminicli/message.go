@@ -3,6 +3,7 @@ package geminicli
 import (
 	"cmp"
 	"encoding/json"
+	"strconv"
 	"strings"
 	"time"
 
@@ -88,7 +89,7 @@ func (r *reader) calls(o rawjson.Object, reply *lake.ChatMessage, at time.Time) 
 	ids := make([]string, len(calls))
 	for i, call := range calls {
 		key := call.ID("id")
-		ids[i] = cmp.Or(key, reply.MessageID+"/"+string(rune('0'+i%10)))
+		ids[i] = cmp.Or(key, reply.MessageID+"/"+strconv.Itoa(i))
 		m := &lake.ChatMessage{
 			Kind: lake.KindOutput, Role: "assistant", Agent: mainAgent, Model: reply.Model,
 			MessageID: reply.MessageID, ParentID: reply.ParentID, ResponseID: reply.ResponseID,
