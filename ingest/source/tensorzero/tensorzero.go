@@ -154,7 +154,10 @@ func timeOf(id string) time.Time {
 	for _, b := range raw[:6] {
 		ms = ms<<8 | int64(b)
 	}
-	return time.UnixMilli(ms).UTC()
+	if t := time.UnixMilli(ms).UTC(); t.Year() <= 9999 { // beyond it there is no text for a time
+		return t
+	}
+	return time.Time{}
 }
 
 // at is when a row happened: by its id, which has the milliseconds that the
