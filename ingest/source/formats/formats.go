@@ -11,6 +11,7 @@ import (
 	"github.com/weir-lake/weir/ingest/source/codex"
 	"github.com/weir-lake/weir/ingest/source/document"
 	"github.com/weir-lake/weir/ingest/source/entire"
+	"github.com/weir-lake/weir/ingest/source/gatewaylog"
 	"github.com/weir-lake/weir/ingest/source/geminicli"
 	"github.com/weir-lake/weir/ingest/source/groupchat"
 	"github.com/weir-lake/weir/ingest/source/helicone"
@@ -36,12 +37,14 @@ func All() []source.Format {
 		chatgpt.Format(),
 		langgraph.JSONL(),
 		claudecode.Format(),
+		gatewaylog.Cloudflare(),
 		codex.Format(),
 		document.Format(),
 		entire.Format(),
 		geminicli.Format(),
 		groupchat.Format(),
 		helicone.Format(),
+		gatewaylog.Kong(),
 		langfuse.Format(),
 		langgraph.Format(),
 		litellm.Format(),
@@ -49,6 +52,7 @@ func All() []source.Format {
 		messages.Format(),
 		openhands.Format(),
 		otel.Format(),
+		gatewaylog.Portkey(),
 		sharegpt.Format(),
 		sweagent.Format(),
 		messages.TauBench(),
