@@ -13,13 +13,8 @@ import (
 func Cloudflare() source.Format {
 	return source.Format{
 		Name: "cloudflare", Doc: "logs of Cloudflare's AI Gateway (JSON or JSONL)", Version: 1,
-		Detect: func(p source.Probe) int {
-			if first := rawjson.First(p.Head); isCloudflare(first) || isCloudflareAnswer(first) {
-				return 85
-			}
-			return 0
-		},
-		Read: reader("cloudflare://ai-gateway/log", readCloudflareRecord),
+		Detect: detect(func(o rawjson.Object) bool { return isCloudflare(o) || isCloudflareAnswer(o) }, "tokens_in", "tokens_out", "provider"),
+		Read:   reader("cloudflare://ai-gateway/log", readCloudflareRecord),
 	}
 }
 

@@ -4,6 +4,7 @@
 package gatewaylog
 
 import (
+	"bytes"
 	"cmp"
 	"context"
 	"encoding/json"
@@ -42,6 +43,28 @@ func reader(sourceURI string, f func(o rawjson.Object, raw []byte) (calls []llm.
 			}
 		}
 		return nil
+	}
+}
+
+// detect looks at the first record with is; where that is longer than the head,
+// for the names of fields that no other log has.
+func detect(is func(rawjson.Object) bool, words ...string) func(source.Probe) int {
+	return func(p source.Probe) int {
+		if first := rawjson.First(p.Head); first != nil {
+			if is(first) {
+				return 85
+			}
+			return 0
+		}
+		if !bytes.HasPrefix(bytes.TrimLeft(p.Head, "\ufeff \t\r\n["), []byte("{")) {
+			return 0
+		}
+		for _, word := range words {
+			if !bytes.Contains(p.Head, []byte(`"`+word+`"`)) {
+				return 0
+			}
+		}
+		return 80
 	}
 }
 

@@ -32,6 +32,16 @@ func TestDetect(t *testing.T) {
 			}
 		}
 	}
+	// A first record that is longer than the head.
+	for format, head := range map[int]string{
+		0: `{"id":"x","provider":"openai","tokens_in":1,"tokens_out":2,"request_body":"cut`,
+		1: `{"started_at":1,"latencies":{},"ai":{"payload":{"request":"cut`,
+		2: `{"created_at":"x","ai_org":"openai","ai_model":"m","request.body":"cut`,
+	} {
+		if sure := all[format].Detect(source.Probe{Head: []byte(head)}); sure == 0 {
+			t.Errorf("%s does not know %s", all[format].Name, head)
+		}
+	}
 	for _, head := range []string{`{"ai":{"x":1}}`, `{"result":[{"id":1}]}`, `{"tokens_in":1,"tokens_out":2}`, `{"ai_org":"x"}`} {
 		for _, format := range all {
 			if sure := format.Detect(source.Probe{Head: []byte(head)}); sure > 0 {

@@ -15,13 +15,8 @@ import (
 func Kong() source.Format {
 	return source.Format{
 		Name: "kong", Doc: "log entries of Kong's AI gateway (JSON or JSONL)", Version: 1,
-		Detect: func(p source.Probe) int {
-			if first := rawjson.First(p.Head); isKong(first) && first.Object("ai") != nil {
-				return 85
-			}
-			return 0
-		},
-		Read: reader("kong://gateway/log", readKong),
+		Detect: detect(func(o rawjson.Object) bool { return isKong(o) && o.Object("ai") != nil }, "latencies", "started_at", "ai"),
+		Read:   reader("kong://gateway/log", readKong),
 	}
 }
 

@@ -13,13 +13,8 @@ import (
 func Portkey() source.Format {
 	return source.Format{
 		Name: "portkey", Doc: "logs exported from Portkey (JSONL)", Version: 1,
-		Detect: func(p source.Probe) int {
-			if isPortkey(rawjson.First(p.Head)) {
-				return 85
-			}
-			return 0
-		},
-		Read: reader("portkey://gateway/log", readPortkey),
+		Detect: detect(isPortkey, "created_at", "ai_org", "ai_model"),
+		Read:   reader("portkey://gateway/log", readPortkey),
 	}
 }
 
