@@ -10,6 +10,7 @@ import (
 	"slices"
 	"strconv"
 	"strings"
+	"time"
 )
 
 // Keys of Snapshot.Info that other packages set or read.
@@ -39,7 +40,8 @@ type RestoreOptions struct {
 //
 // The error matches ErrNoVersion where the log does not hold the version,
 // fs.ErrNotExist where a file of it was deleted, and ErrErased where an erasure or
-// retention removed rows since: nothing may bring those back.
+// retention removed rows since, or, outside events, an erasure was requested:
+// nothing may bring those back.
 func (t *Table) Restore(ctx context.Context, version int64, opts RestoreOptions) (*Snapshot, error) {
 	state, err := t.append(ctx, func(head *tableState, id string) ([]logAction, error) {
 		return t.restoreActions(ctx, head, version, opts, id)
@@ -64,6 +66,11 @@ func (t *Table) restoreActions(ctx context.Context, head *tableState, version in
 	}
 	if err := t.checkNotErased(ctx, version, head.version); err != nil {
 		return nil, err
+	}
+	if !t.isEvents() {
+		if err := t.lake.checkNoRequest(ctx, time.UnixMilli(target.timestamp)); err != nil {
+			return nil, err
+		}
 	}
 	now := max(t.lake.clock().UnixMilli(), head.timestamp)
 	info := maps.Clone(opts.Info)
@@ -113,9 +120,10 @@ func (t *Table) restoreActions(ctx context.Context, head *tableState, version in
 	return actions, nil
 }
 
+func (t *Table) isEvents() bool { return strings.HasPrefix(t.name, "events.") }
+
 // restoredTxns are the counters to write.
 func (t *Table) restoredTxns(head, target *tableState, keep bool) []txnAction {
-	isEvents := strings.HasPrefix(t.name, "events.")
 	apps := map[string]bool{}
 	for _, txns := range []map[string]int64{head.txns, target.txns} {
 		for app := range txns {
@@ -126,7 +134,7 @@ func (t *Table) restoredTxns(head, target *tableState, keep bool) []txnAction {
 	for _, app := range slices.Sorted(maps.Keys(apps)) {
 		now, next := head.counter(app), target.counter(app)
 		switch {
-		case !isEvents:
+		case !t.isEvents():
 			next = now + 1
 		case keep:
 			next = now
@@ -158,6 +166,28 @@ func (t *Table) checkNotErased(ctx context.Context, version, head int64) error {
 				}
 			}
 		}
+	}
+	return nil
+}
+
+// checkNoRequest looks for requests to be forgotten that came after a time.
+// What was derived before may hold the rows, and its own log does not tell.
+func (l *Lake) checkNoRequest(ctx context.Context, since time.Time) error {
+	requests := &Table{lake: l, name: "events.erasures", folder: "events/erasures"}
+	history, err := requests.History(ctx, 0)
+	if err != nil {
+		return err
+	}
+	for _, v := range history { // youngest first
+		if v.CommittedAt.Before(since) {
+			return nil
+		}
+		if v.RowsAdded > v.RowsGone {
+			return WithHint(fmt.Errorf("erasure requested at %s: %w", v.CommittedAt.Format(time.RFC3339), ErrErased), "build the table again: weir transform")
+		}
+	}
+	if n := len(history); n > 0 && history[n-1].Version > 0 {
+		return fmt.Errorf("erasures may have been requested since, and their log is cut off: %w", ErrErased)
 	}
 	return nil
 }

@@ -8,6 +8,7 @@ import (
 	"reflect"
 	"strings"
 	"testing"
+	"time"
 )
 
 // eventsTable has a history: two appends, a compaction, an append of another
@@ -171,5 +172,42 @@ func TestRestoreOfADerivedTable(t *testing.T) {
 	restored, err := table.Restore(t.Context(), 0, RestoreOptions{})
 	if err != nil || !reflect.DeepEqual(restored.Columns, testColumns) || paths(restored.Files) != "a" || restored.Txns["build"] != 2 {
 		t.Errorf("%+v, %v", restored, err)
+	}
+}
+
+// The log of a derived table does not tell of erasures; that of the requests does.
+func TestRestoreOfADerivedTableFromBeforeAnErasure(t *testing.T) {
+	now := testStart
+	lk := testLake(t)
+	lk.clock = func() time.Time { now = now.Add(time.Second); return now }
+	table := testTable(t, lk)
+	requests, err := lk.Table("events.erasures")
+	if err != nil {
+		t.Fatal(err)
+	}
+	mustCommit(t, requests, Commit{Add: []DataFile{putFile(t, requests, "r0", 1)}})
+	mustCommit(t, table, Commit{Add: []DataFile{putFile(t, table, "a", 1)}})
+	mustCommit(t, table, Commit{Add: []DataFile{putFile(t, table, "b", 1)}})
+	if _, err := table.Restore(t.Context(), 0, RestoreOptions{}); err != nil {
+		t.Errorf("after the request: %v", err)
+	}
+	mustCommit(t, requests, Commit{Add: []DataFile{putFile(t, requests, "r1", 1)}})
+	mustCommit(t, requests, Commit{Operation: "compact", Add: []DataFile{putFile(t, requests, "r", 2)}, Remove: []string{"r0", "r1"}, NoDataChange: true})
+	latest := mustCommit(t, table, Commit{Add: []DataFile{putFile(t, table, "c", 1)}})
+	if _, err := table.Restore(t.Context(), 1, RestoreOptions{}); !errors.Is(err, ErrErased) {
+		t.Errorf("before a request: %v", err)
+	}
+	if _, err := table.Restore(t.Context(), latest.Version, RestoreOptions{}); err != nil {
+		t.Errorf("after all requests: %v", err)
+	}
+	version, err := requests.Checkpoint(t.Context())
+	if err == nil {
+		err = requests.TruncateLog(t.Context(), version)
+	}
+	if err != nil {
+		t.Fatal(err)
+	}
+	if _, err := table.Restore(t.Context(), 1, RestoreOptions{}); !errors.Is(err, ErrErased) {
+		t.Errorf("before what the requests still tell: %v", err)
 	}
 }
