@@ -158,3 +158,8 @@ func (w writer) Commit(name string) error {
 	_, err := around(w.plan, func() (struct{}, error) { return struct{}{}, w.FileWriter.Commit(name) })
 	return err
 }
+
+func (w writer) Replace(name string) error {
+	_, err := around(w.plan, func() (struct{}, error) { return struct{}{}, w.FileWriter.Replace(name) })
+	return err
+}
