@@ -11,6 +11,7 @@ import (
 	"github.com/weir-lake/weir/ingest/source"
 	"github.com/weir-lake/weir/ingest/source/cassette"
 	"github.com/weir-lake/weir/ingest/source/claudecode"
+	"github.com/weir-lake/weir/ingest/source/langfuse"
 	"github.com/weir-lake/weir/ingest/source/langgraph"
 	"github.com/weir-lake/weir/lake"
 	"github.com/weir-lake/weir/lake/derive"
@@ -141,6 +142,22 @@ var sampleChecks = []struct{ about, want, query string }{
 	{"langgraph: the second window opens with the summary and one assistant message of the first", "system, 1", `
 		select concat_ws(', ', messages[1].role, len([m for m in messages if m.role = 'assistant' and m.weight = 0])) from examples('academy') where window_index = 1`},
 
+	// One trace, one trajectory. Of a reply in three pieces, the last call holds it.
+	{"traces: calls, trajectories, targets", "14, 7, 12", `
+		select concat_ws(', ', (select count(*) from curated.calls where source_uri like 'langfuse:%'), count(*), sum(target_count)) from traces()`},
+	{"traces: usage of agno's two calls, not of their wrappers", "163/20, 663/225", `
+		select string_agg(concat(input_tokens, '/', output_tokens), ', ' order by occurred_at) from curated.calls
+		where event_id in (select event_id from sample_events where starts_with(file, 'agno'))`},
+	{"traces: a reply in pieces", "system, user, assistant 2, tool, tool, assistant 0", `
+		select array_to_string([m.role || case when m.role = 'assistant' then ' ' || len(coalesce(m.tool_calls, [])) else '' end for m in messages], ', ')
+		from examples('claude-agent')`},
+	{"traces: requests that hold only what is new", "system, user, assistant, tool, assistant", `
+		select array_to_string([m.role for m in messages], ', ') from examples('microsoft-agent')`},
+	{"traces: ends on its call", "user, assistant", `select array_to_string([m.role for m in messages], ', ') from examples('vercel')`},
+	{"traces: scores, those better low; verdicts", "12, 8, keep", `
+		select concat_ws(', ', (select count(*) from curated.judgements), (select count(*) from curated.judgements where not higher_is_better), string_agg(distinct verdict, ' '))
+		from curated.quality where example_id in (select example_id from traces())`},
+
 	// All of them.
 	{"outcomes without evidence", "0", `select count(*) from curated.quality where outcome <> 'unknown'`},
 	{"examples without a fate, links across sides", "0, 0", `
@@ -156,6 +173,7 @@ create macro line(prefix, id) as (select any_value(position // 1000) from sample
 create macro turns(prefix) as table select * from curated.turns where turn_id in (select event_id from sample_events where starts_with(file, prefix));
 create macro examples(prefix) as table select * from curated.examples where origin_event_ids[1] in (select event_id from sample_events where starts_with(file, prefix));
 create macro judged(prefix) as table select * from curated.quality join (select example_id, window_index from examples(prefix)) using (example_id);
+create macro traces() as table select * from curated.examples where source_uri like 'langfuse:%';
 create macro slices() as table select * from curated.turns where turn_id in (
 	select event_id from sample_events where regexp_matches(file, '^(8b|10|48|ba|44|4b|72)_'));
 create macro six() as table select made.*, file from curated.examples as made join sample_events on event_id = origin_event_ids[1]
@@ -176,6 +194,7 @@ func TestSamples(t *testing.T) {
 	in.read(claudecode.Format(), filepath.Join(dir, "claude-code", "*.jsonl"))
 	in.read(cassette.Format(), filepath.Join(dir, "llm-http", "*", "*.yaml"))
 	in.read(langgraph.Format(), filepath.Join(dir, "langgraph", "*.db"))
+	in.read(langfuse.Format(), filepath.Join(dir, "langfuse", "*.json"))
 	laketest.Append(t, lk, in.events...)
 
 	session, err := duck.Open(t.Context(), duck.Options{Threads: 2, TempDir: t.TempDir()})
