@@ -154,7 +154,7 @@ var sampleChecks = []struct{ about, want, query string }{
 	{"traces: requests that hold only what is new", "system, user, assistant, tool, assistant", `
 		select array_to_string([m.role for m in messages], ', ') from examples('microsoft-agent')`},
 	{"traces: ends on its call", "user, assistant", `select array_to_string([m.role for m in messages], ', ') from examples('vercel')`},
-	{"traces: scores, those better low; verdicts", "12, 8, keep", `
+	{"traces: scores, those better low; verdicts", "12, 10, keep", `
 		select concat_ws(', ', (select count(*) from curated.judgements), (select count(*) from curated.judgements where not higher_is_better), string_agg(distinct verdict, ' '))
 		from curated.quality where example_id in (select example_id from traces())`},
 
