@@ -144,6 +144,39 @@ func TestTwiceAndAnyOrder(t *testing.T) {
 	}
 }
 
+// TestCallsBelowATool: a generation that a tool makes is not within the
+// generation that called the tool, and links that go round end.
+func TestCallsBelowATool(t *testing.T) {
+	got := llmtest.Read(t, Format(), `{"trace":{"id":"t"},"observations":[
+		{"id":"a","type":"GENERATION","startTime":"2026-01-01T00:00:00Z","input":"x","output":"y"},
+		{"id":"b","type":"TOOL","parentObservationId":"a","startTime":"2026-01-01T00:00:01Z"},
+		{"id":"c","type":"GENERATION","parentObservationId":"b","startTime":"2026-01-01T00:00:02Z","input":"x","output":"y"},
+		{"id":"d","type":"GENERATION","parentObservationId":"e","startTime":"2026-01-01T00:00:03Z","input":"x","output":"y"},
+		{"id":"e","type":"SPAN","parentObservationId":"d"}]}`)
+	if n := len(got.Calls()); n != 3 {
+		t.Errorf("%d calls, want 3", n)
+	}
+}
+
+// TestLongThread: requests that are not told do not grow without end.
+func TestLongThread(t *testing.T) {
+	var b strings.Builder
+	b.WriteString(`{"trace":{"id":"t"},"observations":[`)
+	for i := range 600 {
+		fmt.Fprintf(&b, `{"id":"g%d","type":"GENERATION","startTime":%d,"output":{"role":"assistant","tool_calls":[{"id":"c%d","function":{"name":"f"}}]}},`, i, 1770000000+2*i, i)
+		fmt.Fprintf(&b, `{"id":"t%d","type":"TOOL","name":"f","startTime":%d,"output":"x"},`, i, 1770000001+2*i)
+	}
+	b.WriteString(`{"id":"end","type":"EVENT"}]}`)
+	calls := llmtest.Read(t, Format(), b.String()).Calls()
+	longest := 0
+	for _, call := range calls {
+		longest = max(longest, len(call.Messages))
+	}
+	if len(calls) != 600 || longest > maxHistory+2 || longest < maxHistory-2 {
+		t.Errorf("%d calls, at most %d messages", len(calls), longest)
+	}
+}
+
 func FuzzRead(f *testing.F) {
 	f.Add(`{"trace":{"id":"t","timestamp":"2026-01-01T00:00:00Z","scores":[{"id":"s","name":"toxicity","value":1}]},"observations":[{"id":"a","type":"GENERATION","startTime":"2026-01-01T00:00:00Z","input":"[{\"role\":\"user\",\"content\":\"x\"}]","output":"{\"role\":\"assistant\",\"tool_calls\":[{\"id\":\"c\",\"function\":{\"name\":\"f\"}}]}"},{"id":"b","type":"GENERATION","startTime":"2026-01-01T00:00:02Z","input":{"content":"role"},"output":"y"},{"id":"c","type":"TOOL","name":"f","startTime":"2026-01-01T00:00:01Z","output":"z"}]}`)
 	f.Add(`{"id":"t","timestamp":"x","observations":[{"id":"a","type":"GENERATION","traceId":"t","parentObservationId":"b"},{"id":"b","traceId":"t","type":"GENERATION","parentObservationId":"a"}]}`)

@@ -19,10 +19,16 @@ type thread struct {
 	used    map[*observation]bool // tools whose answers are in the history
 }
 
+// maxHistory bounds what is put before a request that does not tell it, since
+// each call repeats it. A call beyond it keeps what the log has.
+const maxHistory = 1000
+
 // add completes the request of the thread's next call.
 func (th *thread) add(c *call) {
 	switch {
-	case c.known && th.last != nil && th.goesOn(c.request):
+	case len(th.history) > maxHistory && !c.known:
+		return
+	case c.known && th.last != nil && len(th.history) <= maxHistory && th.goesOn(c.request):
 		c.request = append(slices.Clone(th.history), c.request...)
 		c.PreviousResponseID = "" // nothing is elsewhere any more
 	case c.known:

@@ -51,7 +51,7 @@ func (t *trace) arrange() {
 	for _, o := range t.observations { // damaged links may go round in circles
 		steps := 0
 		for up := o.parent; up != nil; up = up.parent {
-			if steps++; steps > len(t.observations) {
+			if steps++; steps > maxDepth {
 				o.parent = nil
 				break
 			}
@@ -61,11 +61,15 @@ func (t *trace) arrange() {
 		if o.typeName() != generation {
 			continue
 		}
-		for up := o.parent; up != nil; up = up.parent {
+		// What an agent or a tool does below a call is not within the call.
+		for up := o.parent; up != nil && up.typeName() != "AGENT" && up.typeName() != "TOOL"; up = up.parent {
 			up.inner++
 		}
 	}
 }
+
+// maxDepth is how deep observations may nest.
+const maxDepth = 1000
 
 // call is a call and the observation that tells of it.
 type call struct {
