@@ -26,12 +26,14 @@ func ingestCommand(e env) *cli.Command {
 	return &cli.Command{
 		Name:      "ingest",
 		Usage:     "read native logs and send them through Kafka into the lake",
-		ArgsUsage: "FILE|DIR|-…",
+		ArgsUsage: "FILE|DIR|URL|-…",
 		Description: "Formats are found by content: " + strings.Join(names, ", ") + ".\n" +
 			"Compressed files (gzip, zstd) are read. The same file twice is the same events. What cannot be\n" +
 			"understood lands in events.dead_letters with file, line and reason.\n\n" +
 			"Without --brokers the embedded broker is drained into the lake before the command returns. With it, a\n" +
 			"weir sink has to run; --wait waits for it.\n\n" +
+			"A URL postgres://USER@HOST/DATABASE is the database of LangGraph's Postgres checkpointer; it is only read.\n" +
+			"The password is best in PGPASSWORD or ~/.pgpass.\n\n" +
 			"With --listen-otlp it takes OpenTelemetry's spans and logs instead, until it is stopped.\n\n" +
 			"Examples:\n   weir ingest --lake mylake ~/.claude/projects gateway.jsonl.gz\n   weir ingest --lake mylake --listen-otlp 127.0.0.1:4318\n" +
 			"   weir ingest --lake mylake --brokers kafka-1:9092 --wait logs/",
@@ -60,7 +62,11 @@ func ingestFiles(e env, c *cli.Context) error {
 	if err != nil {
 		return err
 	}
-	opts := files.Options{Paths: c.Args().Slice(), Format: c.String("format"), Stdin: e.stdin}
+	paths, remotes, err := inputsOf(c.Args().Slice())
+	if err != nil {
+		return err
+	}
+	opts := files.Options{Paths: paths, Remotes: remotes, Format: c.String("format"), Stdin: e.stdin}
 	summary, err := runIngest(c.Context, e, lk, c.Bool("complete"), sending{brokers: brokerList(c), wait: c.Bool("wait"), quiet: c.Bool("quiet")}, opts)
 	if err != nil && !errors.Is(err, files.ErrUnreadable) {
 		return err

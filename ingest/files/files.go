@@ -11,6 +11,7 @@ import (
 	"io"
 	"maps"
 	"slices"
+	"strings"
 	"time"
 
 	"github.com/weir-lake/weir/ingest/redact"
@@ -21,6 +22,7 @@ import (
 // Options say what to ingest and how.
 type Options struct {
 	Paths    []string         // files, folders, or - for Stdin
+	Remotes  []Remote         // read after the files
 	Stdin    io.Reader        // what - stands for
 	Formats  []source.Format  // the formats to choose from
 	Format   string           // name of the format of all files; empty: found by content
@@ -29,6 +31,13 @@ type Options struct {
 	// its last call. It may be nil.
 	Progress func(bytes int64)
 	Now      func() time.Time // clock of dead letters; nil: time.Now
+}
+
+// Remote is a source that is no file, such as a database: its format knows
+// where it is and does not read the input.
+type Remote struct {
+	Name   string // for messages and dead letters: without secrets
+	Format source.Format
 }
 
 // Summary is what Ingest did.
@@ -115,8 +124,13 @@ func Ingest(ctx context.Context, out lake.Appender, opts Options) (Summary, erro
 	summary.Total = newCounts("")
 	formats := map[string]Counts{}
 	unreadable := 0
-	for _, file := range list {
-		one, err := run.file(ctx, file)
+	for i := range len(list) + len(opts.Remotes) {
+		var one FileSummary
+		if i < len(list) {
+			one, err = run.file(ctx, list[i])
+		} else {
+			one, err = run.remote(ctx, opts.Remotes[i-len(list)])
+		}
 		if err != nil {
 			return summary, err
 		}
@@ -139,7 +153,7 @@ func Ingest(ctx context.Context, out lake.Appender, opts Options) (Summary, erro
 		return summary, fmt.Errorf("ingest: %w", err)
 	}
 	if unreadable > 0 {
-		return summary, fmt.Errorf("ingest: %d of %d files: %w", unreadable, len(list), ErrUnreadable)
+		return summary, fmt.Errorf("ingest: %d of %d files: %w", unreadable, len(summary.Files), ErrUnreadable)
 	}
 	return summary, nil
 }
@@ -224,8 +238,24 @@ func (run *ingestion) file(ctx context.Context, file File) (FileSummary, error) 
 		err = in.stored.err
 	}
 	one.Bytes = in.stored.count
+	return run.ended(ctx, one, out, err)
+}
+
+// remote ingests a source that is no file, as file does.
+func (run *ingestion) remote(ctx context.Context, remote Remote) (FileSummary, error) {
+	one := FileSummary{Name: remote.Name, Counts: newCounts(remote.Format.Name)}
+	one.Files = 1
+	in := &input{Input: source.Input{Name: remote.Name, R: strings.NewReader("")}}
+	out := &output{ctx: ctx, run: run, file: &one, in: &in.Input, version: remote.Format.Version}
+	err := run.read(ctx, remote.Format, in, out)
+	one.Records = in.Records
+	return run.ended(ctx, one, out, err)
+}
+
+// ended tells what ends the run from what only spoils the file.
+func (run *ingestion) ended(ctx context.Context, one FileSummary, out *output, err error) (FileSummary, error) {
 	if out.err != nil {
-		return one, fmt.Errorf("ingest: %s: %w", file.Name, out.err)
+		return one, fmt.Errorf("ingest: %s: %w", one.Name, out.err)
 	}
 	if ctx.Err() != nil {
 		return one, ctx.Err()

@@ -19,6 +19,13 @@ type row struct {
 	kind                          string // how checkpoint is encoded: json or msgpack
 	checkpoint, metadata          []byte
 	writes                        string // special channels that were written after it
+	blobs                         []blob // values of channels that lie beside the checkpoint
+}
+
+// blob is the value of a channel.
+type blob struct {
+	channel, kind string
+	value         []byte
 }
 
 func (r *row) event() (lake.Event, error) {
@@ -41,13 +48,59 @@ func (r *row) event() (lake.Event, error) {
 	case strings.Contains(r.writes, "__interrupt__"):
 		c.Status = "interrupted"
 	}
-	fillState(c, state.Object("channel_values"), metadata)
+	channels, err := r.channels(state)
+	if err != nil {
+		return lake.Event{}, err
+	}
+	fillState(c, channels, metadata)
 	person(c, metadata)
 	at := state.Time("ts")
 	if at.IsZero() {
 		return lake.Event{}, errors.New("no time (ts)")
 	}
 	return event(c, at, r.thread, "langgraph"), nil
+}
+
+// channels are the values in the checkpoint and those beside it. One that
+// cannot be read is named in their stead, but for the messages: a state without
+// them would say that nobody spoke.
+func (r *row) channels(state rawjson.Object) (rawjson.Object, error) {
+	channels := state.Object("channel_values")
+	if len(r.blobs) == 0 {
+		return channels, nil
+	}
+	if channels == nil {
+		channels = rawjson.Object{}
+	}
+	unread := map[string]string{}
+	for _, b := range r.blobs {
+		value, err := decodeBlob(b)
+		switch {
+		case err == nil && value != nil:
+			channels[b.channel] = value
+		case err != nil && b.channel == "messages":
+			return nil, fmt.Errorf("channel messages: %w", err)
+		case err != nil:
+			unread[b.channel] = err.Error()
+		}
+	}
+	if len(unread) > 0 {
+		channels["_unread_channels"] = rawjson.Marshal(unread)
+	}
+	return channels, nil
+}
+
+// decodeBlob gives the value of a channel as JSON; nil: the channel is empty.
+func decodeBlob(b blob) (json.RawMessage, error) {
+	switch b.kind {
+	case "empty", "null":
+		return nil, nil
+	case "bytes", "bytearray":
+		var w bytes.Buffer
+		writeBytes(&w, b.value)
+		return w.Bytes(), nil
+	}
+	return decodeJSON(b.kind, b.value)
 }
 
 // event makes the event of a checkpoint. Its id does not depend on the form in
@@ -63,28 +116,32 @@ func event(c *lake.Checkpoint, at time.Time, thread, form string) lake.Event {
 	}
 }
 
-// decode gives a stored checkpoint as JSON.
+// decode gives a stored checkpoint, which is an object.
 func decode(kind string, stored []byte) (rawjson.Object, error) {
-	text := stored
-	switch kind {
-	case "", "json":
-		if !json.Valid(stored) {
-			return nil, errors.New("checkpoint is no JSON")
-		}
-	case "msgpack":
-		var err error
-		if text, err = msgpackToJSON(stored); err != nil {
-			return nil, err
-		}
-	case "pickle":
-		return nil, errors.New("checkpoint is a Python pickle, which only running it could read")
-	default:
-		return nil, fmt.Errorf("checkpoint is encoded as %q, known are json and msgpack", kind)
+	text, err := decodeJSON(kind, stored)
+	if err != nil {
+		return nil, err
 	}
 	if state := rawjson.Parse(text); state != nil {
 		return state, nil
 	}
 	return nil, errors.New("checkpoint is no object")
+}
+
+// decodeJSON gives a stored value as JSON.
+func decodeJSON(kind string, stored []byte) ([]byte, error) {
+	switch kind {
+	case "", "json":
+		if !json.Valid(stored) {
+			return nil, errors.New("stored as JSON, but is none")
+		}
+		return stored, nil
+	case "msgpack":
+		return msgpackToJSON(stored)
+	case "pickle":
+		return nil, errors.New("a Python pickle, which only running it could read")
+	}
+	return nil, fmt.Errorf("encoded as %q, known are json and msgpack", kind)
 }
 
 func decodeMetadata(stored []byte) (rawjson.Object, error) {
