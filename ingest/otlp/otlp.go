@@ -33,8 +33,9 @@ const (
 	// DefaultMaxBody is the largest request, unpacked. SDKs send some hundred
 	// spans at once.
 	DefaultMaxBody = 16 << 20
-	// DefaultMaxInFlight bounds the requests that are under way together.
-	DefaultMaxInFlight = 64 << 20
+	// DefaultMaxInFlight bounds the requests that are under way together. What is
+	// made of a request takes several times its bytes.
+	DefaultMaxInFlight = 32 << 20
 	// DefaultAckTimeout stays below the 10 s that SDKs wait for an answer.
 	DefaultAckTimeout = 8 * time.Second
 
