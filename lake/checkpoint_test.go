@@ -1,6 +1,7 @@
 package lake
 
 import (
+	"bytes"
 	"context"
 	"errors"
 	"fmt"
@@ -113,6 +114,18 @@ func TestCheckpointsChangeNothing(t *testing.T) {
 		}
 		if err := table.writeCheckpoint(t.Context(), state); err != nil {
 			t.Fatal(err)
+		}
+		// What was read is written the same way again.
+		read, err := table.readCheckpointWhole(t.Context(), version)
+		if err != nil {
+			t.Fatal(err)
+		}
+		again, err := encodeCheckpoint(read, read.tombstones())
+		if err != nil {
+			t.Fatal(err)
+		}
+		if data, err := ReadFile(t.Context(), lk.storage, checkpointName(table.folder, version)); err != nil || !bytes.Equal(data, again) {
+			t.Errorf("version %d: %d bytes, then %d others, %v", version, len(data), len(again), err)
 		}
 		if pointer, err := table.pointer(t.Context()); err != nil || pointer.Version != version {
 			t.Fatalf("%+v, %v", pointer, err)

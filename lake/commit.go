@@ -89,14 +89,13 @@ func (t *Table) append(ctx context.Context, build func(head *tableState, id stri
 		settled := context.WithoutCancel(ctx)
 		if putErr == nil {
 			head, err := t.settle(settled, state, id, actions)
-			if head == nil && err == nil {
-				state, err = t.load(ctx, -1)
-				if err != nil {
-					return nil, err
-				}
-				continue
+			if head != nil || err != nil {
+				return head, err
 			}
-			return head, err
+			if state, err = t.load(ctx, -1); err != nil {
+				return nil, err
+			}
+			continue
 		}
 		// Someone has the slot; after an ambiguous error it may be us.
 		err = t.advance(settled, state)
