@@ -50,6 +50,13 @@ func (t *Table) Restore(ctx context.Context, version int64, opts RestoreOptions)
 		return nil, fmt.Errorf("%s: restore version %d: %w", t.name, version, err)
 	}
 	t.checkpointIfDue(ctx, state)
+	// A vacuum that took the files for removed ones may have been deleting them.
+	for _, file := range state.files {
+		if _, err := t.lake.storage.Stat(ctx, path.Join(t.folder, file.Path)); err != nil {
+			return nil, WithHint(fmt.Errorf("%s: version %d was restored, and its files deleted meanwhile: %w", t.name, version, err),
+				fmt.Sprintf("weir lake restore --version %d %s", state.version-1, t.name))
+		}
+	}
 	return state.snapshot(t.name), nil
 }
 

@@ -132,6 +132,21 @@ func TestRestoreRefuses(t *testing.T) {
 			t.Errorf("a version without it: %v", err)
 		}
 	})
+	t.Run("a_file_that_is_deleted_meanwhile", func(t *testing.T) {
+		lk, table := eventsTable(t)
+		racing, err := testLakeAt(t, lk.Dir(), &faultStorage{Storage: LocalStorage(lk.Dir()), failAt: -1, hook: func(string) {
+			os.Remove(filepath.Join(table.Dir(), "b"))
+		}}).Table(table.Name())
+		if err != nil {
+			t.Fatal(err)
+		}
+		if _, err := racing.Restore(ctx, 1, RestoreOptions{}); !errors.Is(err, fs.ErrNotExist) || HintOf(err) != "weir lake restore --version 3 events.swarm" {
+			t.Errorf("%v (%s)", err, HintOf(err))
+		}
+		if s, err := table.Restore(ctx, 3, RestoreOptions{}); err != nil || paths(s.Files) != "ab c" {
+			t.Errorf("back again: %+v, %v", s, err)
+		}
+	})
 	t.Run("a_version_before_an_erasure", func(t *testing.T) {
 		for _, key := range []string{InfoErasure, InfoRetention} {
 			_, table := eventsTable(t)
