@@ -34,11 +34,13 @@ func ingestCommand(e env) *cli.Command {
 			"weir sink has to run; --wait waits for it.\n\n" +
 			"A URL postgres://USER@HOST/DATABASE is the database of LangGraph's Postgres checkpointer; it is only read.\n" +
 			"The password is best in PGPASSWORD or ~/.pgpass.\n\n" +
+			"With --retry-dead-letters it reads the records of events.dead_letters again, as after a fix of a parser: in\n" +
+			"their files where those are still there, else from the letters' copies. What the lake has is not sent again.\n\n" +
 			"With --listen-otlp it takes OpenTelemetry's spans and logs instead, until it is stopped.\n\n" +
 			"Examples:\n   weir ingest --lake mylake ~/.claude/projects gateway.jsonl.gz\n   weir ingest --lake mylake --listen-otlp 127.0.0.1:4318\n" +
 			"   weir ingest --lake mylake --brokers kafka-1:9092 --wait logs/",
 		Flags: []cli.Flag{
-			lakeFlag(), brokersFlag(), waitFlag(), jsonFlag(), quietFlag(), listenFlag(),
+			lakeFlag(), brokersFlag(), waitFlag(), jsonFlag(), quietFlag(), listenFlag(), retryFlag(),
 			&cli.StringFlag{Name: "format", Usage: "read every file as this `FORMAT`"},
 			&cli.BoolFlag{Name: "complete", Usage: "nothing more will come of these conversations: do not wait a day before they count"},
 			&cli.BoolFlag{Name: "strict", Usage: "exit with 3 if there was a dead letter"},
@@ -54,6 +56,9 @@ func waitFlag() cli.Flag {
 func ingestFiles(e env, c *cli.Context) error {
 	if c.IsSet("listen-otlp") {
 		return listenOTLP(e, c)
+	}
+	if c.Bool("retry-dead-letters") {
+		return retryLetters(e, c, sending{brokers: brokerList(c), wait: c.Bool("wait"), quiet: c.Bool("quiet")})
 	}
 	if !c.Args().Present() {
 		return &usageError{what: "ingest: no file named", try: "weir ingest --lake DIR FILE"}

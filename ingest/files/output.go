@@ -20,7 +20,7 @@ func (run *ingestion) read(ctx context.Context, format source.Format, in *input,
 	defer func() {
 		if fault := recover(); fault != nil {
 			err = out.Reject(source.Reject{
-				Reason: "reader_failed", Detail: fmt.Sprintf("the reader of %s stopped: %v", format.Name, fault),
+				Reason: readerFailed, Detail: fmt.Sprintf("the reader of %s stopped: %v", format.Name, fault),
 				Record: -1, Body: in.probe.Head, Length: int64(len(in.probe.Head)),
 			})
 		}
@@ -39,6 +39,11 @@ type output struct {
 	in      *source.Input
 	version int64
 	err     error // of the appender: ends the run
+
+	// Of a retry, else nil: which events to append, and who is told of rejects
+	// instead of the dead letters.
+	keep    func(*lake.Event, *lake.Payload) bool
+	refused func(source.Reject)
 }
 
 // Emit implements source.Out.
@@ -55,12 +60,15 @@ func (o *output) Emit(e lake.Event) error {
 	if e.ParserVersion == 0 {
 		e.ParserVersion = o.version
 	}
+	payload, _ := lake.PayloadOf(e.Type)
+	if o.keep != nil && !o.keep(&e, payload) {
+		return nil
+	}
 	if o.in.Bytes > lake.MaxEventBytes/2 {
 		if large, err := o.rejectLarge(e); large || err != nil {
 			return err
 		}
 	}
-	payload, _ := lake.PayloadOf(e.Type)
 	o.append(e)
 	if o.err == nil {
 		o.file.Events[payload.Family]++
@@ -127,6 +135,10 @@ func (o *output) append(e lake.Event) {
 func (o *output) Reject(reject source.Reject) error {
 	if o.err != nil {
 		return o.err
+	}
+	if o.refused != nil {
+		o.refused(reject)
+		return nil
 	}
 	d := &lake.DeadLetter{
 		Stage: "ingest", Reason: reject.Reason, Detail: reject.Detail, Format: o.file.Format, File: o.file.Name,

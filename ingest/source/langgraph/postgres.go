@@ -4,7 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"net/url"
+	"strings"
 	"time"
 
 	"github.com/jackc/pgx/v5"
@@ -23,10 +23,11 @@ const (
 	attempts = 5
 )
 
-// IsPostgres says whether a name is the URL of a Postgres database.
+// IsPostgres says whether a name is meant as the URL of a Postgres database. A
+// URL that is wrong counts too: taken for a file's name it would be printed,
+// password and all.
 func IsPostgres(name string) bool {
-	u, err := url.Parse(name)
-	return err == nil && (u.Scheme == "postgres" || u.Scheme == "postgresql")
+	return strings.HasPrefix(name, "postgres://") || strings.HasPrefix(name, "postgresql://")
 }
 
 // Postgres is the tables of LangGraph's Postgres checkpointer, in the database

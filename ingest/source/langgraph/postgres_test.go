@@ -231,7 +231,7 @@ func TestPostgresURL(t *testing.T) {
 			t.Errorf("%q: %v", broken, err)
 		}
 	}
-	for name, want := range map[string]bool{"postgres://h/d": true, "postgresql://h/d": true, "postgres.db": false, "/var/postgres:/x": false} {
+	for name, want := range map[string]bool{"postgres://h/d": true, "postgresql://h/d": true, "postgres://h:port/d": true, "postgres.db": false, "/var/postgres:/x": false} {
 		if IsPostgres(name) != want {
 			t.Errorf("%s: %v", name, !want)
 		}
