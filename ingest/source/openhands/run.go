@@ -95,13 +95,11 @@ func (r *run) begin(o rawjson.Object) error {
 
 // start is when the first event of the record happened.
 func (r *run) start(o rawjson.Object) time.Time {
-	for _, raw := range o.List("history") {
-		if pair := rawjson.List(raw); len(pair) > 0 {
-			raw = pair[0]
-		}
-		return rawjson.Parse(raw).Time("timestamp")
+	first := o.List("history")[0]
+	if pair := rawjson.List(first); len(pair) > 0 {
+		first = pair[0]
 	}
-	return time.Time{}
+	return rawjson.Parse(first).Time("timestamp")
 }
 
 // end tells the outcome, where somebody looked for it: whether the tests pass,
