@@ -27,6 +27,7 @@ type Options struct {
 	Model     string               // base model; decides tokenizer and price. Empty: the target's own
 	MaxTokens int                  // divide longer examples; 0: the target's limit
 	Prices    *prices.Table        // put over the built-in table; may be nil
+	At        duck.Moment          // the state of the tables; zero: now
 	Session   duck.Options         // of the DuckDB session
 	Progress  func(done, of int64) // examples; may be nil
 }
@@ -40,7 +41,7 @@ var ErrForeignDir = errors.New("folder is not an export of this target")
 // splits are written in this order. The test side is for eval suites alone.
 var splits = []string{"train", "validation"}
 
-// Export writes the training set as it stands now. The files appear whole or
+// Export writes the training set as it stands now, or stood at a moment. The files appear whole or
 // not at all; the same tables and options give the same bytes, and where the
 // folder already holds just these it is left alone. Nothing is written when
 // curated.leaks counts a link (ErrLeak).
@@ -63,14 +64,23 @@ func Export(ctx context.Context, lk *lake.Lake, opts Options) (Manifest, error) 
 }
 
 func export(ctx context.Context, lk *lake.Lake, t *target.Target, opts Options) (_ Manifest, err error) {
-	session, versions, err := duck.OpenLake(ctx, lk, opts.Session)
+	session, pinned, err := duck.OpenLakeAt(ctx, lk, opts.At, opts.Session)
 	if err != nil {
 		return Manifest{}, err
 	}
 	defer session.Close()
+	versions := pinned.Versions
 	for _, table := range sourceTables {
+		if err := pinned.Gone[table]; err != nil {
+			return Manifest{}, err
+		}
 		if _, ok := versions[table]; !ok {
 			return Manifest{}, lake.WithHint(fmt.Errorf("%s: %w", table, lake.ErrNoTable), "weir transform --lake "+lk.Dir())
+		}
+	}
+	if !opts.At.IsNow() {
+		if err := checkErasures(ctx, lk, opts.At); err != nil {
+			return Manifest{}, err
 		}
 	}
 	e, err := newExport(ctx, session, t, opts)

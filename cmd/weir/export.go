@@ -28,9 +28,11 @@ func exportCommand(e env) *cli.Command {
 		Description: "Targets: " + targetNames() + ".\n\n" +
 			"Refuses while anything links training to validation. The same lake gives the same bytes; an export\n" +
 			"that would not change is left alone.\n\n" +
-			"Example:\n   weir export --lake mylake --target openai --out training",
+			"With --as-of it is written from the tables as they were, unless someone was erased since.\n\n" +
+			"Examples:\n   weir export --lake mylake --target openai --out training\n" +
+			"   weir export --lake mylake --target openai --out training --as-of 2026-11-01",
 		Flags: []cli.Flag{
-			lakeFlag(), jsonFlag(), quietFlag(), memoryFlag(), threadsFlag(),
+			lakeFlag(), jsonFlag(), quietFlag(), memoryFlag(), threadsFlag(), asOfFlag(),
 			&cli.StringFlag{Name: "target", Usage: "provider's `FORMAT`: " + targetNames()},
 			&cli.StringFlag{Name: "out", Usage: "new `DIR`, or that of an earlier export"},
 			&cli.StringFlag{Name: "model", Usage: "base `MODEL`: decides tokenizer and price"},
@@ -48,13 +50,17 @@ func exportCommand(e env) *cli.Command {
 			if _, err := target.Named(c.String("target")); err != nil {
 				return &usageError{what: err.Error(), try: lake.HintOf(err)}
 			}
+			at, err := momentOf(c)
+			if err != nil {
+				return err
+			}
 			lk, err := openLake(c)
 			if err != nil {
 				return err
 			}
 			manifest, err := runExport(c.Context, e, lk, exporters.Options{
 				Target: c.String("target"), Dir: c.String("out"), Model: c.String("model"),
-				MaxTokens: c.Int("max-tokens"), Session: duckOptions(c),
+				MaxTokens: c.Int("max-tokens"), At: at, Session: duckOptions(c),
 			}, c.Bool("quiet"))
 			if err != nil {
 				return err

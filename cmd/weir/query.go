@@ -3,6 +3,8 @@ package main
 import (
 	"encoding/csv"
 	"fmt"
+	"maps"
+	"slices"
 	"strings"
 
 	"github.com/urfave/cli/v2"
@@ -19,9 +21,10 @@ func queryCommand(e env) *cli.Command {
 		ArgsUsage: "[NAME|SQL]",
 		Description: "Without an argument it lists the ready questions.\n\n" +
 			"Examples:\n   weir query --lake mylake funnel\n" +
-			"   weir query --lake mylake --format csv 'select fate, count(*) from curated.funnel group by all'",
+			"   weir query --lake mylake --format csv 'select fate, count(*) from curated.funnel group by all'\n" +
+			"   weir query --lake mylake --as-of 2026-11-01 funnel",
 		Flags: []cli.Flag{
-			lakeFlag(), jsonFlag(), memoryFlag(), threadsFlag(),
+			lakeFlag(), jsonFlag(), memoryFlag(), threadsFlag(), asOfFlag(),
 			&cli.StringFlag{Name: "format", Usage: "table, csv or json", Value: "table"},
 			&cli.IntFlag{Name: "limit", Usage: "at most `N` rows; 0: all", Value: 200},
 		},
@@ -53,13 +56,23 @@ func runQuery(e env, c *cli.Context) error {
 	}
 	opts := duckOptions(c)
 	opts.KeepOrder = true
-	session, _, err := duck.OpenLake(c.Context, lk, opts)
+	moment, err := momentOf(c)
+	if err != nil {
+		return err
+	}
+	session, pinned, err := duck.OpenLakeAt(c.Context, lk, moment, opts)
 	if err != nil {
 		return err
 	}
 	defer session.Close()
 	result, err := session.Text(c.Context, sql, c.Int("limit"))
 	if err != nil {
+		for _, name := range slices.Sorted(maps.Keys(pinned.Gone)) {
+			_, table, _ := strings.Cut(name, ".")
+			if strings.Contains(err.Error(), "Table with name "+table+" does not exist") {
+				return pinned.Gone[name]
+			}
+		}
 		if strings.Contains(err.Error(), "does not exist") {
 			err = lake.WithHint(err, "weir lake tables lists what is there; weir transform and weir analyze build the rest")
 		}

@@ -3,6 +3,7 @@ package main
 import (
 	"context"
 	"fmt"
+	"strings"
 
 	"github.com/urfave/cli/v2"
 
@@ -42,8 +43,11 @@ func transformCommand(e env) *cli.Command {
 		Name:  "transform",
 		Usage: "bring the curated tables up to date: only what changed is computed",
 		Description: "Examples:\n   weir transform --lake mylake\n" +
-			"   weir transform --lake mylake --only curated.quality --full",
-		Flags: buildFlags(),
+			"   weir transform --lake mylake --only curated.quality --full\n" +
+			"   weir transform --lake mylake --as-of 2026-11-01\n\n" +
+			"With --as-of the tables are made from the events as they were then; whoever was erased since stays\n" +
+			"erased. The next weir transform brings them back to now.",
+		Flags: append(buildFlags(), asOfFlag()),
 		Action: func(c *cli.Context) error {
 			if err := noArgs(c); err != nil {
 				return err
@@ -86,7 +90,16 @@ func analyzeCommand(e env) *cli.Command {
 
 // build runs the tables of one layer and prints what happened to each.
 func build(e env, c *cli.Context, lk *lake.Lake, tables []*derive.Table) error {
-	report, err := buildTables(c.Context, e, lk, tables, duckOptions(c), derive.Options{Full: c.Bool("full"), Only: c.StringSlice("only")}, c.Bool("quiet"))
+	at, err := momentOf(c)
+	if err != nil {
+		return err
+	}
+	for name := range at.Versions {
+		if !strings.HasPrefix(name, "events.") {
+			return &usageError{what: "transform: --as-of: " + name + " is no table of events", try: "weir transform --as-of events.chat_messages=12"}
+		}
+	}
+	report, err := buildTables(c.Context, e, lk, tables, duckOptions(c), derive.Options{Full: c.Bool("full"), Only: c.StringSlice("only"), At: at}, c.Bool("quiet"))
 	if err != nil {
 		return err
 	}

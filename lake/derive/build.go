@@ -15,9 +15,12 @@ import (
 type Options struct {
 	// Session computes. Its views of the layers are replaced; when Build
 	// returns without an error they show the tables as they were built.
-	Session  *duck.Session
-	Only     []string         // build these tables, and those that they need; empty: all
-	Full     bool             // compute everything, and write every file again
+	Session *duck.Session
+	Only    []string // build these tables, and those that they need; empty: all
+	Full    bool     // compute everything, and write every file again
+	// At is the moment of the inputs that are not built here; zero: now. What was
+	// erased since stays erased: the requests are read as they stand now.
+	At       duck.Moment
 	Progress func(Progress)   // called before each step; nil: nobody listens
 	Clock    func() time.Time // times the report; nil: time.Now
 
@@ -188,17 +191,20 @@ func (b *builder) build(ctx context.Context, tables []*Table) (Report, error) {
 	return report, nil
 }
 
+// erasuresTable holds who asked to be forgotten.
+const erasuresTable = "events.erasures"
+
 // snapshot pins a table: whoever asks in this build gets the same version. A
 // table of events that does not exist yet is empty, at version -1.
 func (b *builder) snapshot(ctx context.Context, name string) (*lake.Snapshot, error) {
 	if pinned, ok := b.snapshots[name]; ok {
 		return pinned, nil
 	}
-	table, err := b.lake.Table(name)
-	if err != nil {
-		return nil, err
+	moment := b.opts.At
+	if name == erasuresTable {
+		moment = duck.Moment{}
 	}
-	snapshot, err := table.Snapshot(ctx)
+	snapshot, err := moment.Snapshot(ctx, b.lake, name)
 	// The binary's columns, not the file's: an older lake lacks some, and they
 	// are to read as null.
 	columns, isEvents := payloadColumns(name)

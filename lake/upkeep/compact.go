@@ -186,11 +186,11 @@ func (c *compaction) merge(ctx context.Context, head *lake.Snapshot, files []lak
 	return after, nil
 }
 
-// infoOf is what the commit of a snapshot said of itself, but for what every
-// commit says on its own.
+// infoOf is what the commit of a snapshot said of the table, and not of itself.
 func infoOf(head *lake.Snapshot) map[string]string {
 	info := maps.Clone(head.Info)
-	delete(info, "operation")
-	delete(info, "commit_id")
+	for _, own := range []string{"operation", "commit_id", lake.InfoErasure, lake.InfoRetention} {
+		delete(info, own)
+	}
 	return info
 }
