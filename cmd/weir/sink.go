@@ -88,7 +88,7 @@ func drain(ctx context.Context, e env, lk *lake.Lake, conn *ingest.Conn, opts in
 	opts.Progress = bar.set
 	opts.Fault = faultStep
 	if !opts.Once {
-		publishing := catalog.Every(ctx, lk, 30*time.Second, e.logger())
+		publishing := catalog.Every(ctx, lk, catalog.EveryOptions{Interval: 30 * time.Second, Logger: e.logger()})
 		defer publishing()
 	}
 	report, err := ingest.Sink(ctx, lk, conn, opts)
