@@ -64,6 +64,7 @@
 --   is_truncated          BOOLEAN      the last target was cut by length
 --   is_context_missing    BOOLEAN      something that the model saw is not in the lake
 --   started_at            TIMESTAMPTZ  first event of the example
+--   score_before_review   DOUBLE       success_score as it would be without reviews, 0 to 1
 with names as (
     -- Everything that an outcome, a reaction or a judgement may name an example by.
     select distinct
@@ -181,13 +182,15 @@ reviewed as (
             on examples.example_id = reviews.example_id
             and examples.content_hash = reviews.content_hash
 
-        where reviews.verdict in ('accept', 'reject', 'edit')
+        where reviews.verdict in ('accept', 'reject', 'edit', 'withdraw')
 
         qualify row_number() over (
             partition by reviews.example_id, reviews.reviewer
-            order by reviews.occurred_at desc, reviews.event_id
+            order by reviews.occurred_at desc, reviews.event_id desc
         ) = 1
     )
+
+    where verdict <> 'withdraw'
 
     group by example_id
 ),
@@ -272,6 +275,7 @@ decided as (
             ] if reason is not null
         ] as reasons,
         case when is_accepted then 0.95 when outcome = 'success' then 0.9 else 0.5 end::DOUBLE as base,
+        case when outcome = 'success' then 0.9 else 0.5 end::DOUBLE as base_before_review,
 
     from signals
 ),
@@ -279,8 +283,7 @@ decided as (
 weighed as (
     select
         *,
-        base
-            * case when is_refusal and not is_honest_decline then 0.9 else 1 end
+        case when is_refusal and not is_honest_decline then 0.9 else 1 end
             * (1 - 0.5 * coalesce(repair_rate, 0))
             * (1 - 0.3 * coalesce(frustration_rate, 0))
             * (1 - 0.2 * coalesce(interruption_rate, 0))
@@ -289,7 +292,7 @@ weighed as (
             * case when feedback_score < 0.4 then 0.6 else 1 end
             * (1 - 0.2 * (1 - coalesce(judge_pass_rate, 1)))
             * case when longest_repeat >= 3 then 0.8 else 1 end
-            * (1 - duplicate_line_rate) as faulted,
+            * (1 - duplicate_line_rate) as soundness,
         1 - (1 - 0.2 * coalesce(thanks_rate, 0))
             * case when feedback_score > 0.6 then 0.7 else 1 end
             * (1 - 0.1 * coalesce(judge_pass_rate, 0)) as merit,
@@ -321,7 +324,8 @@ select
             case when duplicate_line_rate > 0.3 then 'repeated_lines' end
         ] if warning is not null
     ] as warnings,
-    case when len(reasons) > 0 then 0 else round(faulted + (1 - faulted) * merit, 4) end::DOUBLE as success_score,
+    case when len(reasons) > 0 then 0 else round(base * soundness + (1 - base * soundness) * merit, 4) end::DOUBLE
+        as success_score,
     call_count,
     result_count,
     tool_error_count,
@@ -349,5 +353,9 @@ select
     is_truncated,
     is_context_missing,
     started_at,
+    case
+        when len([reason for reason in reasons if reason <> 'review_reject']) > 0 then 0
+        else round(base_before_review * soundness + (1 - base_before_review * soundness) * merit, 4)
+    end::DOUBLE as score_before_review,
 
 from weighed

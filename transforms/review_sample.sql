@@ -6,16 +6,21 @@
 -- scope:   all
 -- inputs:  curated.funnel, curated.example_keys, curated.quality, curated.configs
 -- rules:   (semantics §3)
---   stratum   source, task type and band of success_score: low below 0.4, middle below 0.7, high
---   drawn     md5 of salt and example id below the rate, so that an example stays drawn as data grow; a stratum
---             of fewer than 30 gives its 3 least hashes instead
+--   set       what goes to train or validation, and what nothing but its reviews excludes: else a set would lose its
+--             defects by being looked at, and the estimate with them
+--   stratum   source, task type and band of the score without reviews: low below 0.4, middle below 0.7, high. A review
+--             must not move an example to another stratum
+--   drawn     md5 of salt and example id below the rate, so that an example stays drawn as data grow, and in any
+--             case the 3 least hashes of the stratum
 -- thresholds:
---   rate 10 %: the plan's share of human review; 3 in a small stratum is ours
+--   rate 10 %: the plan's share of human review; 3 at least is ours
 -- columns:
 --   example_id    VARCHAR  the example
 --   content_hash  VARCHAR  what was drawn; a review of other content is stale
 --   stratum       VARCHAR  source/task type/band
 --   rate          DOUBLE   chance that an example of the stratum was drawn, 0 to 1
+--   stratum_size  BIGINT   examples of the set in the stratum
+--   draw          VARCHAR  md5 that decided: the order in which people are asked
 with settings as (
     select coalesce(arg_max(content, (occurred_at, event_id)), 'weir') as salt
 
@@ -32,7 +37,11 @@ candidates as (
             '/',
             funnel.source,
             funnel.task_type,
-            case when quality.success_score < 0.4 then 'low' when quality.success_score < 0.7 then 'middle' else 'high' end
+            case
+                when quality.score_before_review < 0.4 then 'low'
+                when quality.score_before_review < 0.7 then 'middle'
+                else 'high'
+            end
         ) as stratum,
         md5(settings.salt || chr(31) || 'review' || chr(31) || funnel.example_id) as draw,
 
@@ -45,6 +54,7 @@ candidates as (
     cross join settings
 
     where funnel.fate in ('train', 'validation')
+        or (funnel.fate = 'excluded' and quality.reasons = ['review_reject'])
 ),
 
 counted as (
@@ -61,7 +71,9 @@ select
     content_hash,
     stratum,
     case when stratum_size < 30 then round(least(3 / stratum_size, 1), 4) else 0.1 end::DOUBLE as rate,
+    stratum_size,
+    draw,
 
 from counted
 
-where case when stratum_size < 30 then draw_no <= 3 else draw < '1999' end
+where draw_no <= 3 or draw < '1999'
