@@ -1,0 +1,196 @@
+// Package review lets people decide on examples: it hands out the items of a
+// queue to several blind reviewers, takes their decisions from a program, a
+// JSONL file, Label Studio or Argilla, and turns them into events. A decision
+// names the example and the content that was seen; an edit makes a child in
+// the lineage. What decisions mean for an example is the transforms' matter.
+// Start at Open, or at Export and Import.
+package review
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"time"
+
+	"github.com/weir-lake/weir/lake"
+	"github.com/weir-lake/weir/lake/duck"
+)
+
+// Verdicts that a reviewer may give. Withdraw takes back the reviewer's own.
+const (
+	Accept   = "accept"
+	Reject   = "reject"
+	Edit     = "edit"
+	Skip     = "skip"
+	Withdraw = "withdraw"
+)
+
+// SampleQueue is the queue of the review sample, curated.review_sample.
+const SampleQueue = "sample"
+
+// ErrInvalid says that a decision makes no sense; the text says why.
+var ErrInvalid = errors.New("invalid decision")
+
+// Item is an example as a reviewer sees it. It bears nobody's decision:
+// reviewers are blind to each other.
+type Item struct {
+	ExampleID      string         `json:"example_id"`
+	ContentHash    string         `json:"content_hash"`
+	SubjectID      string         `json:"subject_id"`
+	Queue          string         `json:"queue"`
+	Stratum        string         `json:"stratum"`
+	Source         string         `json:"source"`
+	TaskType       string         `json:"task_type"`
+	Messages       []lake.Message `json:"messages"`
+	Tools          []lake.Tool    `json:"tools,omitempty"`
+	ToolsOrigin    string         `json:"tools_origin,omitempty"`
+	ResponseFormat string         `json:"response_format,omitempty"`
+}
+
+// Decision is what one reviewer says of one item.
+type Decision struct {
+	ExampleID      string         `json:"example_id"`
+	ContentHash    string         `json:"content_hash"` // of what was seen
+	Reviewer       string         `json:"reviewer"`
+	Verdict        string         `json:"verdict"`
+	EditedMessages []lake.Message `json:"edited_messages,omitempty"` // with Edit: all messages as they should be
+	Note           string         `json:"note,omitempty"`
+	Queue          string         `json:"queue,omitempty"`
+	DurationMS     *float64       `json:"duration_ms,omitempty"`
+	DecidedAt      time.Time      `json:"decided_at,omitzero"` // zero: when it is taken in
+}
+
+// Source reads items from a lake's tables as they stand when it is opened.
+type Source struct {
+	session *duck.Session
+}
+
+// OpenSource opens the tables of a lake. It is to be closed.
+func OpenSource(ctx context.Context, lk *lake.Lake, opts duck.Options) (*Source, error) {
+	session, versions, err := duck.OpenLake(ctx, lk, opts)
+	if err != nil {
+		return nil, err
+	}
+	for _, table := range []string{"curated.review_sample", "curated.review_decisions", "curated.examples"} {
+		if _, ok := versions[table]; !ok {
+			return nil, errors.Join(lake.WithHint(fmt.Errorf("review: %s: %w", table, lake.ErrNoTable), "weir transform --lake "+lk.Dir()), session.Close())
+		}
+	}
+	return &Source{session: session}, nil
+}
+
+// Close ends the session.
+func (s *Source) Close() error { return s.session.Close() }
+
+const selectItem = `
+select
+    examples.example_id,
+    examples.content_hash,
+    examples.subject_id,
+    coalesce(review_sample.stratum, '') as stratum,
+    examples.source,
+    coalesce(examples.task_type, '') as task_type,
+    to_json(examples.messages)::VARCHAR as messages,
+    coalesce(to_json(examples.tools)::VARCHAR, '[]') as tools,
+    coalesce(examples.tools_origin, '') as tools_origin,
+    coalesce(examples.response_format, '') as response_format
+
+from curated.examples as examples
+
+left join curated.review_sample as review_sample on review_sample.example_id = examples.example_id
+`
+
+// Items gives the items of the review sample to visit, in the order in which
+// people are asked: by draw, so that any beginning of it is a sample as well.
+func (s *Source) Items(ctx context.Context, visit func(Item) error) error {
+	rows, err := s.session.DB().QueryContext(ctx, selectItem+"where review_sample.example_id is not null order by review_sample.draw, examples.example_id")
+	if err != nil {
+		return err
+	}
+	defer rows.Close()
+	for rows.Next() {
+		item, err := scanItem(rows.Scan)
+		if err != nil {
+			return err
+		}
+		item.Queue = SampleQueue
+		if err := visit(item); err != nil {
+			return err
+		}
+	}
+	return rows.Err()
+}
+
+// Item gives an example by its id; ok is false if there is none.
+func (s *Source) Item(ctx context.Context, id string) (item Item, ok bool, err error) {
+	rows, err := s.session.DB().QueryContext(ctx, selectItem+"where examples.example_id = ?", id)
+	if err != nil {
+		return Item{}, false, err
+	}
+	defer rows.Close()
+	if !rows.Next() {
+		return Item{}, false, rows.Err()
+	}
+	item, err = scanItem(rows.Scan)
+	item.Queue = SampleQueue
+	return item, err == nil, err
+}
+
+func scanItem(scan func(...any) error) (Item, error) {
+	var item Item
+	var messages, tools string
+	err := scan(&item.ExampleID, &item.ContentHash, &item.SubjectID, &item.Stratum, &item.Source, &item.TaskType,
+		&messages, &tools, &item.ToolsOrigin, &item.ResponseFormat)
+	if err != nil {
+		return Item{}, err
+	}
+	if err := json.Unmarshal([]byte(messages), &item.Messages); err != nil {
+		return Item{}, fmt.Errorf("example %s: messages: %w", item.ExampleID, err)
+	}
+	if err := json.Unmarshal([]byte(tools), &item.Tools); err != nil {
+		return Item{}, fmt.Errorf("example %s: tools: %w", item.ExampleID, err)
+	}
+	return item, nil
+}
+
+// Standing is a reviewer's standing decision, as curated.review_decisions has it.
+type Standing struct {
+	ExampleID string
+	Reviewer  string
+	Verdict   string
+	EventID   string
+	Stratum   string // empty: not of the sample
+	IsStale   bool
+}
+
+// Standings gives the standing decisions, sorted by example and reviewer.
+func (s *Source) Standings(ctx context.Context) ([]Standing, error) {
+	rows, err := s.session.DB().QueryContext(ctx, `
+select
+    decisions.example_id,
+    decisions.reviewer,
+    decisions.verdict,
+    decisions.event_id,
+    coalesce(review_sample.stratum, '') as stratum,
+    decisions.is_stale
+
+from curated.review_decisions as decisions
+
+left join curated.review_sample as review_sample on review_sample.example_id = decisions.example_id
+
+order by decisions.example_id, decisions.reviewer`)
+	if err != nil {
+		return nil, err
+	}
+	defer rows.Close()
+	var list []Standing
+	for rows.Next() {
+		var d Standing
+		if err := rows.Scan(&d.ExampleID, &d.Reviewer, &d.Verdict, &d.EventID, &d.Stratum, &d.IsStale); err != nil {
+			return nil, err
+		}
+		list = append(list, d)
+	}
+	return list, rows.Err()
+}
