@@ -12,7 +12,7 @@ func near(t *testing.T, what string, got, want, by float64) {
 	}
 }
 
-// The wanted values are those of statsmodels 0.14, cohens_kappa.
+// The wanted values are those of statsmodels 0.15, cohens_kappa.
 func TestCohen(t *testing.T) {
 	for _, test := range []struct {
 		table                [][]int

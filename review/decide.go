@@ -99,7 +99,7 @@ func retraction(item Item, reviewID string, now time.Time) lake.Event {
 // weighted gives edited messages the weights of the original where the editor
 // left them out: by place where the numbers agree, else every answer is a target.
 func weighted(original, edited []lake.Message) []lake.Message {
-	if slices.ContainsFunc(edited, func(m lake.Message) bool { return m.Weight != nil }) {
+	if slices.ContainsFunc(edited, func(m lake.Message) bool { return m.Role == "assistant" && m.Weight != nil }) {
 		return edited
 	}
 	edited = slices.Clone(edited)

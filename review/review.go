@@ -162,6 +162,7 @@ type Standing struct {
 	EventID   string
 	Stratum   string // empty: not of the sample
 	IsStale   bool
+	DecidedAt time.Time
 }
 
 // Standings gives the standing decisions, sorted by example and reviewer.
@@ -173,7 +174,8 @@ select
     decisions.verdict,
     decisions.event_id,
     coalesce(review_sample.stratum, '') as stratum,
-    decisions.is_stale
+    decisions.is_stale,
+    decisions.decided_at
 
 from curated.review_decisions as decisions
 
@@ -187,7 +189,7 @@ order by decisions.example_id, decisions.reviewer`)
 	var list []Standing
 	for rows.Next() {
 		var d Standing
-		if err := rows.Scan(&d.ExampleID, &d.Reviewer, &d.Verdict, &d.EventID, &d.Stratum, &d.IsStale); err != nil {
+		if err := rows.Scan(&d.ExampleID, &d.Reviewer, &d.Verdict, &d.EventID, &d.Stratum, &d.IsStale, &d.DecidedAt); err != nil {
 			return nil, err
 		}
 		list = append(list, d)
