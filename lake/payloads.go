@@ -158,6 +158,9 @@ type GeneratedExample struct {
 	Tools          []Tool    `json:"tools,omitempty" fid:"28" doc:"tools declared"`
 	Seed           *int64    `json:"seed,omitempty" fid:"29" doc:"seed of a deterministic method"`
 	CostUSD        *float64  `json:"cost_usd,omitempty" fid:"30" doc:"what generating it cost, USD"`
+	InputTokens    *int64    `json:"input_tokens,omitempty" fid:"31" doc:"tokens that the generator read, as it counts them"`
+	OutputTokens   *int64    `json:"output_tokens,omitempty" fid:"32" doc:"tokens that the generator wrote, as it counts them"`
+	Variation      *int64    `json:"variation,omitempty" fid:"33" doc:"which of several by one method from one root, from 0"`
 }
 
 // Judgement is the payload of weir.judgement.scored.v1: one automatic score.
@@ -174,6 +177,11 @@ type Judgement struct {
 	HigherIsBetter *bool    `json:"higher_is_better,omitempty" fid:"28" doc:"polarity of the score"`
 	Passed         *bool    `json:"passed,omitempty" fid:"29" doc:"verdict, where the rubric has one"`
 	CostUSD        *float64 `json:"cost_usd,omitempty" fid:"30" doc:"what judging cost, USD"`
+	ComparedID     string   `json:"compared_id,omitempty" fid:"31" doc:"what the target was compared with, where the rubric takes two"`
+	ContentHash    string   `json:"content_hash,omitempty" fid:"32" doc:"content hash of the example that was judged"`
+	PromptHash     string   `json:"prompt_hash,omitempty" fid:"33" doc:"sha256 of the judge's prompt"`
+	InputTokens    *int64   `json:"input_tokens,omitempty" fid:"34" doc:"tokens that the judge read, as it counts them"`
+	OutputTokens   *int64   `json:"output_tokens,omitempty" fid:"35" doc:"tokens that the judge wrote, as it counts them"`
 }
 
 // Review is the payload of weir.review.decided.v1: one human decision.

@@ -24,6 +24,9 @@
 --   tools            TOOL[]           tools declared
 --   seed             BIGINT           seed of a deterministic method
 --   cost_usd         DOUBLE           what generating it cost, USD
+--   input_tokens     BIGINT           tokens that the generator read, as it counts them
+--   output_tokens    BIGINT           tokens that the generator wrote, as it counts them
+--   variation        BIGINT           which of several by one method from one root, from 0
 --   source_uri       VARCHAR          URI of the origin
 --   event_type       VARCHAR          event type
 --   ingested_at      TIMESTAMPTZ      when the record was appended to its topic
@@ -43,6 +46,9 @@ select
     tools,
     seed,
     cost_usd,
+    input_tokens,
+    output_tokens,
+    variation,
     source as source_uri,
     type as event_type,
     ingested_at,

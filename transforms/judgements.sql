@@ -24,6 +24,11 @@
 --   higher_is_better  BOOLEAN      polarity of the score
 --   passed            BOOLEAN      verdict, where the rubric has one
 --   cost_usd          DOUBLE       what judging cost, USD
+--   compared_id       VARCHAR      what the target was compared with, where the rubric takes two
+--   content_hash      VARCHAR      content hash of the example that was judged
+--   prompt_hash       VARCHAR      sha256 of the judge's prompt
+--   input_tokens      BIGINT       tokens that the judge read, as it counts them
+--   output_tokens     BIGINT       tokens that the judge wrote, as it counts them
 --   source_uri        VARCHAR      URI of the origin
 --   event_type        VARCHAR      event type
 --   ingested_at       TIMESTAMPTZ  when the record was appended to its topic
@@ -43,6 +48,11 @@ select
     higher_is_better,
     passed,
     cost_usd,
+    compared_id,
+    content_hash,
+    prompt_hash,
+    input_tokens,
+    output_tokens,
     source as source_uri,
     type as event_type,
     ingested_at,

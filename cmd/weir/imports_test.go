@@ -20,11 +20,12 @@ var mayImport = map[string][]string{
 	"transforms": {"lake"},
 	"exporters":  {"lake"},
 	"evalsql":    {"lake"},
+	"augment":    {"lake"},
 	"queries":    {},
 	"dashboard":  {"lake", "transforms", "evalsql"},
 	"docs":       {}, // its tests may use anything
 	"faults":     {}, // tests only, which use what we did not write
-	"cmd":        {"lake", "ingest", "transforms", "exporters", "evalsql", "queries", "dashboard", "testdata"},
+	"cmd":        {"lake", "ingest", "transforms", "exporters", "evalsql", "augment", "queries", "dashboard", "testdata"},
 }
 
 // onlyThere are libraries that belong to one folder.
