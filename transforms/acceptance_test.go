@@ -103,8 +103,8 @@ var sampleChecks = []struct{ about, want, query string }{
 	{"six cassettes: trajectories, calls, targets", "6, 12, 12", `
 		select concat_ws(', ', count(*), sum(len(origin_event_ids)), sum(target_count)) from six()`},
 	{"six cassettes: split groups, duplicates", "1, 0", `
-		select concat_ws(', ', count(distinct group_id), count(*) filter (where reason = 'duplicate'))
-		from six() join curated.splits using (example_id) join curated.funnel using (example_id)`},
+		select concat_ws(', ', count(distinct group_id), count(*) filter (where not is_representative and representative_id in (select example_id from six())))
+		from six() join curated.splits using (example_id) left join curated.duplicate_clusters using (example_id)`},
 	{"equal questions: contents, response formats", "3, 2", `
 		select concat_ws(', ', count(distinct content_hash), count(distinct response_format)) from six()
 		where file in ('test_openai_native_output.yaml', 'test_openai_native_output_multiple.yaml', 'test_openai_text_output_function.yaml')`},
