@@ -50,7 +50,7 @@ func fleet(t *testing.T) *lake.Lake {
 	lk := laketest.New(t)
 	yes := true
 	for i := range 4 {
-		id := fmt.Sprintf("call-%d", i)
+		id := fmt.Sprintf("station-%d", i)
 		laketest.Append(t, lk, lake.Event{
 			ID: id, Source: "test://calls", Type: "weir.gateway.call.v1", Subject: id, Time: laketest.Start.Add(time.Duration(i) * time.Minute),
 			Data: &lake.GatewayCall{

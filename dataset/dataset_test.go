@@ -1,0 +1,138 @@
+package dataset
+
+import (
+	"reflect"
+	"strings"
+	"testing"
+
+	"github.com/weir-lake/weir/lake/duck"
+)
+
+func counts(m Mix) []int64 {
+	var list []int64
+	for _, t := range m.Targets {
+		list = append(list, t.Count)
+	}
+	return list
+}
+
+func TestSized(t *testing.T) {
+	mix, err := DefaultMix()
+	if err != nil {
+		t.Fatal(err)
+	}
+	for size, want := range map[int64][]int64{
+		9000:  {500, 500, 2000, 1000, 5000},
+		100:   {6, 6, 22, 11, 55}, // 5.56, 5.56, 22.22, 11.11, 55.56: the first two
+		1:     {0, 0, 0, 0, 1},
+		50000: {2778, 2778, 11111, 5555, 27778},
+	} {
+		var total int64
+		got := counts(mix.Sized(size))
+		for _, n := range got {
+			total += n
+		}
+		if total != size {
+			t.Errorf("%d: targets add up to %d", size, total)
+		}
+		if !reflect.DeepEqual(got, want) {
+			t.Errorf("%d: got %v, want %v", size, got, want)
+		}
+	}
+	if !reflect.DeepEqual(counts(mix), []int64{500, 500, 2000, 1000, 5000}) {
+		t.Error("Sized changed the mixture itself")
+	}
+}
+
+func TestParseMix(t *testing.T) {
+	for text, want := range map[string]string{
+		"targets: []":                     "a name and targets",
+		"{name: m, targets: [{name: a}]}": "count of at least 1",
+		"{name: m, targets: [{name: a, count: 1, souces: [chat]}]}":               "souces",
+		"{name: m, targets: [{name: a, count: 1}, {name: a, count: 1}]}":          "name of its own",
+		"{name: m, targets: [{name: a, count: 1}], phases: [{name: p, size: 0}]}": "size of at least 1",
+	} {
+		if _, err := ParseMix([]byte(text)); err == nil || !strings.Contains(err.Error(), want) {
+			t.Errorf("%s: error %v, want %s", text, err, want)
+		}
+	}
+}
+
+// session has the tables that a plan reads: group g has three fine examples, h
+// one fine and one middling, i one of another source.
+func session(t *testing.T, order string) *duck.Session {
+	t.Helper()
+	s, err := duck.Open(t.Context(), duck.Options{Threads: 1})
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { s.Close() })
+	for _, statement := range []string{
+		"create schema if not exists curated",
+		`create table rows as select * from (values
+			('g1', 'g', 'chat', 'other', 'train', 0.97), ('g2', 'g', 'chat', 'other', 'train', 0.96), ('g3', 'g', 'chat', 'other', 'train', 0.95),
+			('h1', 'h', 'chat', 'other', 'validation', 0.92), ('h2', 'h', 'chat', 'constitutional', 'validation', 0.55),
+			('i1', 'i', 'gateway', 'other', 'train', 0.9), ('x1', 'x', 'chat', 'other', 'excluded', 0.99)
+			) as rows(example_id, group_id, source, task_type, fate, score) order by ` + order,
+		"create table curated.funnel as select example_id, group_id as subject_id, source, task_type, fate from rows",
+		"create table curated.example_keys as select example_id, 'h-' || example_id as content_hash from rows",
+		"create table curated.splits as select example_id, group_id from rows",
+		"create table curated.quality as select example_id, score::DOUBLE as success_score from rows",
+	} {
+		if err := s.Exec(t.Context(), statement); err != nil {
+			t.Fatal(err)
+		}
+	}
+	return s
+}
+
+func plan(t *testing.T, s *duck.Session, mix Mix) Plan {
+	t.Helper()
+	var p Plan
+	if err := p.selectRows(t.Context(), s, mix); err != nil {
+		t.Fatal(err)
+	}
+	p.finish()
+	return p
+}
+
+func ids(p Plan) string {
+	var list []string
+	for _, r := range p.Rows {
+		list = append(list, r.Target+":"+r.ExampleID)
+	}
+	return strings.Join(list, " ")
+}
+
+func TestQualityThenDiversity(t *testing.T) {
+	s := session(t, "example_id")
+	mix := Mix{Name: "m", Targets: []Target{
+		{Name: "law", Count: 2, TaskTypes: []string{"constitutional"}},
+		{Name: "chat", Count: 3, Sources: []string{"chat"}},
+	}}
+	p := plan(t, s, mix)
+	// h1 comes before g2, which is better but not of another group; h2 is the law's.
+	if got, want := ids(p), "law:h2 chat:g1 chat:h1 chat:g2"; got != want {
+		t.Errorf("got %s, want %s", got, want)
+	}
+	law, chat := p.Targets[0], p.Targets[1]
+	if law.Selected != 1 || law.Shortfall != 1 || chat.Available != 4 || chat.Groups != 2 || chat.Validation != 1 || chat.LeastScore != 0.92 {
+		t.Errorf("targets %+v", p.Targets)
+	}
+	if p.Selected+p.Shortfall != p.Wanted || p.Shortfall != 1 {
+		t.Errorf("%d selected, %d short of %d", p.Selected, p.Shortfall, p.Wanted)
+	}
+
+	again := plan(t, session(t, "score"), mix)
+	if again.ContentHash != p.ContentHash || ids(again) != ids(p) {
+		t.Error("the order of the rows decides")
+	}
+	mix.Targets[1].Count = 2
+	if smaller := plan(t, s, mix); !strings.HasPrefix(ids(p), ids(smaller)) || smaller.ContentHash == p.ContentHash {
+		t.Errorf("a smaller plan took %s", ids(smaller))
+	}
+	mix.Targets[1].Count = 0 // as a small phase may have it
+	if none := plan(t, s, mix); none.Targets[1].Available != 4 || none.Targets[1].Selected != 0 {
+		t.Errorf("targets %+v", none.Targets)
+	}
+}
