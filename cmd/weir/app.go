@@ -96,6 +96,7 @@ func newApp(e env) *cli.App {
 		Commands: []*cli.Command{
 			initCommand(e), demoCommand(e), synthCommand(e), brokerCommand(e),
 			ingestCommand(e), sinkCommand(e), transformCommand(e),
+			augmentCommand(e), judgeCommand(e),
 			exportCommand(e), validateCommand(e),
 			evalCommand(e), analyzeCommand(e), reportCommand(e),
 			queryCommand(e), lakeCommand(e), eraseCommand(e),

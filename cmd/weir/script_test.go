@@ -2,11 +2,15 @@ package main
 
 import (
 	"context"
+	"encoding/json"
 	"os"
 	"os/signal"
+	"strings"
 	"testing"
 
 	"github.com/rogpeppe/go-internal/testscript"
+
+	"github.com/weir-lake/weir/augment/llm/llmtest"
 )
 
 func TestMain(m *testing.M) {
@@ -29,7 +33,33 @@ func TestScripts(t *testing.T) {
 		Setup: func(env *testscript.Env) error {
 			env.Setenv("WEIR_LAKE", "")
 			env.Setenv("TZ", "America/New_York") // nothing may depend on the zone
+			server := llmtest.New(fakeModel)
+			env.Defer(server.Close)
+			env.Setenv("WEIR_LLM_URL", server.BaseURL())
+			env.Setenv("WEIR_LLM_KEY", "k-script")
 			return nil
 		},
 	})
+}
+
+// fakeModel answers what augment and judge ask. The model's name says how it
+// behaves: fine, mumbling (no JSON), hurried (throttles every second request).
+func fakeModel(n int, r llmtest.Request) llmtest.Reply {
+	if r.Model == "mumbling" {
+		return llmtest.Reply{Text: "I would say it is about a 4."}
+	}
+	if r.Model == "hurried" && n%2 == 0 {
+		return llmtest.Reply{Status: 429, RetryAfter: "0.01", Text: "slow down"}
+	}
+	system, user := r.Messages[0].Content, r.Messages[1].Content
+	reply := map[string]any{"reasons": "it helps", "score": 4, "better": "A"} // A both times: the places decide, so it is even
+	if strings.Contains(system, "reword") {
+		_, request, _ := strings.Cut(user, "\n\n")
+		reply = map[string]any{"request": "If you would: " + request}
+	}
+	text, err := json.Marshal(reply)
+	if err != nil {
+		return llmtest.Reply{Status: 500, Text: err.Error()}
+	}
+	return llmtest.Reply{Text: string(text)}
 }

@@ -1,0 +1,143 @@
+package method
+
+import (
+	"context"
+	"fmt"
+	"math/rand/v2"
+	"regexp"
+	"slices"
+	"strings"
+	"unicode"
+
+	"github.com/weir-lake/weir/lake"
+)
+
+var scenes = []string{
+	"a user who is in a hurry", "a user who is wrong about a fact", "a user who asks for something that is only half possible",
+	"a user who wants a decision between two options", "a colleague who disagrees", "a user who gives too little information",
+	"a user who reports a failure", "a user who asks for a review of their work",
+}
+
+// maxDocument is how much of a document a model is shown, in bytes: a part is
+// chosen where it is longer.
+const maxDocument = 24_000
+
+func behaviourQuestion(d Document, r *rand.Rand) (Question, error) {
+	if len(strings.Fields(d.Text)) < 10 {
+		return Question{}, ErrNotApplicable
+	}
+	return Question{
+		System: "You write training conversations for an assistant that acts by a text which it never mentions. " +
+			"Show in one short conversation what the text asks for. The conversation must make sense to somebody who does not know the text: " +
+			"never name it, its title, its headings or its special terms, never quote it, and never say that there are rules or principles. " +
+			`Reply with a JSON object {"messages": [{"role": "user", "content": "…"}, {"role": "assistant", "content": "…"}, …]} and nothing else.`,
+		User:      "The scene: " + scenes[r.IntN(len(scenes))] + ".\nDo not use: " + strings.Join(Terms(d), "; ") + "\n\nThe text:\n\n" + part(d.Text, r),
+		MaxTokens: 2000,
+	}, nil
+}
+
+// part is a piece of a long text that begins at a line.
+func part(text string, r *rand.Rand) string {
+	if len(text) <= maxDocument {
+		return text
+	}
+	from := r.IntN(len(text) - maxDocument)
+	if next := strings.IndexByte(text[from:], '\n'); next >= 0 && next < maxDocument/2 {
+		from += next + 1
+	}
+	return strings.ToValidUTF8(text[from:min(from+maxDocument, len(text))], "")
+}
+
+func behaviour(ctx context.Context, d Document, r *rand.Rand, ask Asker) (Example, error) {
+	question, err := behaviourQuestion(d, r)
+	if err != nil {
+		return Example{}, err
+	}
+	var reply struct {
+		Messages []struct {
+			Role    string `json:"role"`
+			Content string `json:"content"`
+		} `json:"messages"`
+	}
+	if err := askJSON(ctx, ask, question, &reply); err != nil {
+		return Example{}, err
+	}
+	var e Example
+	for i, m := range reply.Messages {
+		want := []string{"user", "assistant"}[i%2]
+		if m.Role != want || strings.TrimSpace(m.Content) == "" {
+			return Example{}, fmt.Errorf("%w: message %d is not the %s's", ErrRejected, i+1, want)
+		}
+		message := lake.Message{Role: m.Role, Content: m.Content, Weight: weight(0)}
+		if m.Role == "assistant" {
+			message.Weight = weight(1)
+		}
+		e.Messages = append(e.Messages, message)
+	}
+	if len(e.Messages) < 2 || len(e.Messages)%2 != 0 {
+		return Example{}, fmt.Errorf("%w: the conversation does not end on an answer", ErrRejected)
+	}
+	if term := NamedIn(d, e.Messages); term != "" {
+		return Example{}, fmt.Errorf("%w: it names %q", ErrRejected, term)
+	}
+	return e, nil
+}
+
+var heading = regexp.MustCompile(`(?m)^#{1,6}[ \t]+(.+?)[ \t]*#*[ \t]*$|^(\S[^\n]{2,80})\n(?:={3,}|-{3,})[ \t]*$`)
+
+// Terms are what a conversation must not name: the document's title, headings,
+// aliases, and the initials of titles and aliases of three words or more.
+// A heading of one common word (Examples, Notes) would forbid plain English and
+// is left out unless it is the title.
+func Terms(d Document) []string {
+	var terms []string
+	add := func(term string) {
+		term = strings.TrimSpace(fold(term))
+		if term != "" && !slices.Contains(terms, term) {
+			terms = append(terms, term)
+		}
+	}
+	for _, name := range append([]string{d.Title}, d.Terms...) {
+		add(name)
+		add(initials(name))
+	}
+	for _, found := range heading.FindAllStringSubmatch(d.Text, -1) {
+		name := strings.TrimLeft(found[1]+found[2], "0123456789.) ")
+		if len(strings.Fields(fold(name))) >= 2 {
+			add(name)
+		}
+	}
+	return terms
+}
+
+func initials(name string) string {
+	var b strings.Builder
+	words := strings.FieldsFunc(name, func(r rune) bool { return !unicode.IsLetter(r) && !unicode.IsDigit(r) })
+	if len(words) < 3 {
+		return ""
+	}
+	for _, word := range words {
+		first := []rune(word)[0]
+		if unicode.IsUpper(first) {
+			b.WriteRune(first)
+		}
+	}
+	if b.Len() < 3 {
+		return ""
+	}
+	return b.String()
+}
+
+// NamedIn is the first term of the document that a message names, or "".
+func NamedIn(d Document, messages []lake.Message) string {
+	terms := Terms(d)
+	for _, m := range messages {
+		text := fold(m.Content)
+		for _, term := range terms {
+			if strings.Contains(text, " "+term+" ") {
+				return term
+			}
+		}
+	}
+	return ""
+}
