@@ -82,8 +82,19 @@ func writeJSONL(w io.Writer, each func(func(Item) error) error, _ Rubric) error 
 	return each(func(item Item) error { return enc.Encode(item) })
 }
 
+// readJSONL takes an array of the same objects as well, as a program may write it.
 func readJSONL(text []byte) ([]Decision, error) {
 	var decisions []Decision
+	if array := bytes.TrimSpace(text); len(array) > 0 && array[0] == '[' {
+		var records []json.RawMessage
+		if err := json.Unmarshal(array, &records); err != nil {
+			return nil, err
+		}
+		text = nil
+		for _, record := range records {
+			text = append(append(text, record...), '\n')
+		}
+	}
 	dec := json.NewDecoder(bytes.NewReader(text))
 	for n := 1; ; n++ {
 		var d Decision
@@ -91,6 +102,9 @@ func readJSONL(text []byte) ([]Decision, error) {
 			return decisions, nil
 		} else if err != nil {
 			return nil, fmt.Errorf("record %d: %w", n, err)
+		}
+		if d.ExampleID == "" {
+			return nil, fmt.Errorf("record %d: no example_id", n)
 		}
 		if d.Verdict != "" {
 			decisions = append(decisions, d)

@@ -21,11 +21,13 @@ var mayImport = map[string][]string{
 	"exporters":  {"lake"},
 	"evalsql":    {"lake"},
 	"augment":    {"lake"},
+	"review":     {"lake"},
+	"dataset":    {"lake"},
 	"queries":    {},
 	"dashboard":  {"lake", "transforms", "evalsql"},
 	"docs":       {}, // its tests may use anything
 	"faults":     {}, // tests only, which use what we did not write
-	"cmd":        {"lake", "ingest", "transforms", "exporters", "evalsql", "augment", "queries", "dashboard", "testdata"},
+	"cmd":        {"lake", "ingest", "transforms", "exporters", "evalsql", "augment", "review", "dataset", "queries", "dashboard", "testdata"},
 }
 
 // onlyThere are libraries that belong to one folder.
