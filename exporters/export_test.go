@@ -72,6 +72,9 @@ func TestExportAddsUpAndNamesItsOrigins(t *testing.T) {
 			t.Errorf("%s: %d lines, %d tokens, %d trained", split.Split, split.Lines, split.Tokens, split.TrainedTokens)
 		}
 	}
+	if r := manifest.Reviews[0]; r.Part != "all" || r.SetCount != 60 || r.SampleCount < 6 || r.ReviewedCount != 0 || r.DefectRate != nil || r.Warning != "no reviews" {
+		t.Errorf("reviews %+v", r)
+	}
 	if fates != manifest.Examples || fates != 60 || lines != 60 || manifest.Leaks.Total != 0 {
 		t.Errorf("fates %d, examples %d, lines %d, leaks %d; want 60, 60, 60, 0", fates, manifest.Examples, lines, manifest.Leaks.Total)
 	}

@@ -38,7 +38,8 @@ type Manifest struct {
 	Examples    int64       `json:"examples"` // of the lake: the fates add up to it
 	Fates       []Fate      `json:"fates"`
 	Leaks       Leaks       `json:"leaks"`
-	Losses      []Loss      `json:"losses"` // what the target could not carry
+	Reviews     []Review    `json:"reviews"` // of the lake's review sample: the whole set, each source, each task type
+	Losses      []Loss      `json:"losses"`  // what the target could not carry
 	Tokens      TokenRule   `json:"tokens"`
 	Cost        Cost        `json:"cost"`
 	Warnings    []string    `json:"warnings"`
@@ -78,6 +79,22 @@ type Fate struct {
 type Leaks struct {
 	Total  int64            `json:"total"`
 	ByKind map[string]int64 `json:"by_kind"`
+}
+
+// Review says how much of a part of the set people found defective,
+// extrapolated from the sample: a row of curated.review_estimates. The set is
+// that which the sample was drawn from: what people rejected is part of it.
+type Review struct {
+	Part           string   `json:"part"` // all, source or task_type
+	Value          string   `json:"value"`
+	SetCount       int64    `json:"set_count"`
+	SampleCount    int64    `json:"sample_count"`
+	ReviewedCount  int64    `json:"reviewed_count"`
+	DefectCount    int64    `json:"defect_count"`
+	DefectRate     *float64 `json:"defect_rate"` // 0 to 1; null without a review
+	DefectRateLow  *float64 `json:"defect_rate_low"`
+	DefectRateHigh *float64 `json:"defect_rate_high"` // of the 95 % interval
+	Warning        string   `json:"warning,omitempty"`
 }
 
 // Loss is what one rule of the conversion did.
@@ -168,6 +185,9 @@ where funnel.fate = 'validation'`, &m.validationGroups)
 		m.Leaks.ByKind[row[0].String] = links
 		m.Leaks.Total += links
 	}
+	if m.Reviews, err = readReviews(ctx, session); err != nil {
+		return err
+	}
 	for _, name := range sourceTables {
 		table, err := lk.Table(name)
 		if err != nil {
@@ -180,6 +200,31 @@ where funnel.fate = 'validation'`, &m.validationGroups)
 		m.Tables = append(m.Tables, TableRead{Table: name, Version: snapshot.Version, Query: snapshot.Info["query"], Inputs: snapshot.Info["inputs"]})
 	}
 	return nil
+}
+
+func readReviews(ctx context.Context, session *duck.Session) ([]Review, error) {
+	rows, err := session.DB().QueryContext(ctx, `
+select
+    part, value, set_count, sample_count, reviewed_count, defect_count,
+    defect_rate, defect_rate_low, defect_rate_high, coalesce(warning, '') as warning,
+
+from curated.review_estimates
+
+order by part, value`)
+	if err != nil {
+		return nil, err
+	}
+	defer rows.Close()
+	reviews := []Review{}
+	for rows.Next() {
+		var r Review
+		if err := rows.Scan(&r.Part, &r.Value, &r.SetCount, &r.SampleCount, &r.ReviewedCount, &r.DefectCount,
+			&r.DefectRate, &r.DefectRateLow, &r.DefectRateHigh, &r.Warning); err != nil {
+			return nil, err
+		}
+		reviews = append(reviews, r)
+	}
+	return reviews, rows.Err()
 }
 
 func (m *Manifest) split(name string) *Split {

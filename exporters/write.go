@@ -31,7 +31,8 @@ var examplesSQL string
 var agentsSQL string
 
 // sourceTables are the tables that the two read, and those of the manifest.
-var sourceTables = []string{"curated.examples", "curated.funnel", "curated.leaks", "curated.quality", "curated.splits", "curated.turns"}
+var sourceTables = []string{"curated.examples", "curated.funnel", "curated.leaks", "curated.quality", "curated.review_estimates",
+	"curated.splits", "curated.turns"}
 
 func readAgents(ctx context.Context, session *duck.Session) (map[string]bool, error) {
 	names, err := session.Strings(ctx, agentsSQL)
