@@ -12,7 +12,11 @@
 --   excluded    duplicate: another example with the same content survives
 --   excluded    own_model: a target was written by a model that came out of our own training
 --   excluded    augmented_validation: validation holds originals only, and children of validation roots go nowhere
+--   excluded    augmented_cap: a better variation of the same root comes first, or the share of generated examples
+--               is reached; the best score first, then the least id
 --   else        the side of curated.splits
+-- thresholds:
+--   augmented_cap   3 variations of one root, 50 % generated among those that train (semantics §3)
 -- columns:
 --   example_id  VARCHAR  the example
 --   subject_id  VARCHAR  the unit that a split never cuts through
@@ -48,7 +52,7 @@ own_outputs as (
 ),
 
 children as (
-    select distinct child_id from curated.lineage
+    select child_id, min(root_id) as root_id from curated.lineage group by child_id
 ),
 
 judged as (
@@ -58,6 +62,8 @@ judged as (
         example_keys.source,
         example_keys.task_type,
         splits.split,
+        quality.success_score,
+        children.root_id,
         example_keys.source = 'generated' or coalesce(settled.is_settled, false) as is_settled,
         case
             when quality.verdict = 'drop' then quality.reasons[1]
@@ -81,6 +87,42 @@ judged as (
     left join own_outputs on own_outputs.example_id = example_keys.example_id
 
     left join children on children.child_id = example_keys.example_id
+),
+
+within_root as (
+    select
+        *,
+        source = 'generated' and is_settled and reason is null and split = 'train' as is_augmented,
+        row_number() over (
+            partition by source = 'generated' and is_settled and reason is null and split = 'train', root_id
+            order by success_score desc, example_id
+        ) as rank_in_root,
+
+    from judged
+),
+
+ranked as (
+    select
+        * exclude (is_augmented),
+        is_augmented and (root_id is null or rank_in_root <= 3) as is_candidate,
+        is_augmented and root_id is not null and rank_in_root > 3 as is_over_root,
+        row_number() over (
+            partition by is_augmented and (root_id is null or rank_in_root <= 3)
+            order by success_score desc, example_id
+        ) as rank_of_all,
+        count(*) filter (
+            where source <> 'generated' and is_settled and reason is null and split = 'train'
+        ) over () as original_count,
+
+    from within_root
+),
+
+capped as (
+    select
+        * exclude (reason),
+        case when is_over_root or is_candidate and rank_of_all > original_count then 'augmented_cap' else reason end as reason,
+
+    from ranked
 )
 
 select
@@ -95,4 +137,4 @@ select
     end as fate,
     case when is_settled then reason else 'not_settled' end as reason,
 
-from judged
+from capped
