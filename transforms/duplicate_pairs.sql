@@ -132,6 +132,7 @@ prefixes as materialized (
         item,
         rank_no,
         size,
+        size - place + 1 as rest,
         row_number() over (partition by kind, item order by rank_no) as bucket_no,
 
     from shared
@@ -149,6 +150,8 @@ candidates as (
         and worse.item = better.item
         and worse.bucket_no > better.bucket_no
         and least(worse.size, better.size) >= 0.8 * greatest(worse.size, better.size) - 1e-9
+        -- From the first that they share on, enough must be left to share.
+        and least(worse.rest, better.rest) >= 0.8 / 1.8 * (worse.size + better.size) - 1e-9
 
     where better.bucket_no <= 64
 ),
@@ -204,9 +207,17 @@ sizes as (
         len(list_intersect(a.said, b.said)) as common,
         len(a.target) + len(b.target) as target_sizes,
         len(list_intersect(a.target, b.target)) as target_common,
-        len(list_distinct(list_concat(a.said, a.seen))) + len(list_distinct(list_concat(b.said, b.seen))) as both_sizes,
-        len(list_intersect(list_distinct(list_concat(a.said, a.seen)), list_distinct(list_concat(b.said, b.seen))))
-            as both_common,
+        -- What is said may be seen as well; an example without tool results is what it said.
+        case
+            when len(a.seen) + len(b.seen) = 0 then left_size + right_size
+            else len(list_distinct(list_concat(a.said, a.seen))) + len(list_distinct(list_concat(b.said, b.seen)))
+        end as both_sizes,
+        case
+            when len(a.seen) + len(b.seen) = 0 then common
+            else len(list_intersect(
+                list_distinct(list_concat(a.said, a.seen)), list_distinct(list_concat(b.said, b.seen))
+            ))
+        end as both_common,
 
     from chosen
 

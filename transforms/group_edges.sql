@@ -4,7 +4,7 @@
 -- grain:   one row per example and knot: a subject, task, prompt, call or parent that it shares with others
 -- key:     left_id, right_id
 -- scope:   all
--- inputs:  curated.example_keys, curated.call_links, curated.lineage
+-- inputs:  curated.example_keys, curated.call_links, curated.duplicate_pairs, curated.lineage
 -- rules:   (semantics §3)
 --   subject     the conversation or task that the events came under
 --   task        native task id (instance, question, task, trace)
@@ -12,12 +12,13 @@
 --   text        the same words under other tools, weights or system prompts
 --   trajectory  subjects of the calls on the way, and calls that two branches share
 --   lineage     parent and child
+--   duplicate   verified pairs that say nearly the same, tool results counted, whatever becomes of them
 --   a document is no knot: a few of them would tie everything; the scenario that seeded an example is its subject
 --   or lineage
 -- columns:
 --   left_id   VARCHAR  example
---   right_id  VARCHAR  knot: kind:value, or an example for lineage
---   kind      VARCHAR  subject, task, prompt, text, trajectory or lineage
+--   right_id  VARCHAR  knot: kind:value, or an example for lineage and duplicate
+--   kind      VARCHAR  subject, task, prompt, text, trajectory, lineage or duplicate
 with knots as (
     select example_id as left_id, 'subject:' || subject_id as right_id, 'subject' as kind from curated.example_keys
 
@@ -52,6 +53,16 @@ with knots as (
     union all
 
     select child_id, parent_id, 'lineage' from curated.lineage
+
+    union all
+
+    select pairs.right_id, pairs.left_id, 'duplicate'
+
+    from curated.duplicate_pairs as pairs
+
+    anti join curated.lineage as lineage on lineage.child_id = pairs.right_id and lineage.parent_id = pairs.left_id
+
+    where pairs.is_grouped
 )
 
 select *
@@ -60,4 +71,4 @@ from knots
 
 -- A knot of one ties nothing; each example keeps its subject, so that every
 -- example is in some group.
-qualify kind in ('subject', 'lineage') or count(*) over (partition by right_id) > 1
+qualify kind in ('subject', 'lineage', 'duplicate') or count(*) over (partition by right_id) > 1
