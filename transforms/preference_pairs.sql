@@ -13,7 +13,8 @@
 --   edit      a reviewer's edit against what it was made from
 --   branch    other examples that go on from the same context (best of K, retries of one request). The better one
 --             has the better evidence of one kind, the first kind that tells them apart: reviews, then outcome, then
---             judge. Of several better ones the best score is chosen, then the least id
+--             judge. Of several better ones the best score is chosen, then the least id. Words that did as well in
+--             another of them are not rejected
 --   retry     an answer that the client sent back, against the one that it then took; the context is that of the
 --             first answer
 --   chosen    goes to train or validation; the rejected is on the same side, and nothing is wrong with it but what
@@ -110,7 +111,11 @@ edits as (
 ),
 
 shared as (
-    select *
+    select
+        *,
+        coalesce(review_value, outcome_value, judge_value) as value,
+        max(coalesce(review_value, outcome_value, judge_value)) over (partition by context_hash, target_hash)
+            as best_of_words,
 
     from known
 
@@ -152,6 +157,7 @@ compared as (
         and worse.target_hash <> better.target_hash
 
     where better.is_used
+        and worse.best_of_words < better.value
 ),
 
 branches as (
