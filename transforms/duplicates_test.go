@@ -7,7 +7,9 @@ import (
 	"slices"
 	"strings"
 	"testing"
+	"time"
 
+	"github.com/weir-lake/weir/lake"
 	"github.com/weir-lake/weir/lake/duck"
 )
 
@@ -159,5 +161,32 @@ func TestLargeClustersWait(t *testing.T) {
 	}
 	if got := dropped([]string{"a"}, 5); !slices.Equal(got, all) {
 		t.Errorf("once released %q go", got)
+	}
+}
+
+// TestBoilerplate freezes what thirty sets share, and nothing the second time.
+func TestBoilerplate(t *testing.T) {
+	session := openSession(t, 1)
+	var sets [][]int64
+	for i := range int64(30) {
+		sets = append(sets, []int64{1, 2, 100 + i, 200 + i/15})
+	}
+	loadSketches(t, session, sets, rand.New(rand.NewPCG(1, 1)).Perm(len(sets)))
+	if err := session.Exec(t.Context(), "create table curated.boilerplate (shingle bigint, version varchar)"); err != nil {
+		t.Fatal(err)
+	}
+	now := time.Date(2026, 3, 2, 9, 0, 0, 0, time.UTC)
+	event, n, err := Boilerplate(t.Context(), session, now)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if event == nil || n != 2 || event.Data.(*lake.Config).Content != "[1,2]" {
+		t.Fatalf("froze %d shingles, %+v", n, event)
+	}
+	if err := session.Exec(t.Context(), "insert into curated.boilerplate values (1, 'v'), (2, 'v')"); err != nil {
+		t.Fatal(err)
+	}
+	if event, n, err = Boilerplate(t.Context(), session, now); err != nil || event != nil || n != 2 {
+		t.Errorf("froze %d again: %+v, %v", n, event, err)
 	}
 }

@@ -2,8 +2,10 @@ package main
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"strings"
+	"time"
 
 	"github.com/urfave/cli/v2"
 
@@ -44,10 +46,12 @@ func transformCommand(e env) *cli.Command {
 		Usage: "bring the curated tables up to date: only what changed is computed",
 		Description: "Examples:\n   weir transform --lake mylake\n" +
 			"   weir transform --lake mylake --only curated.quality --full\n" +
-			"   weir transform --lake mylake --as-of 2026-11-01\n\n" +
+			"   weir transform --lake mylake --as-of 2026-11-01\n" +
+			"   weir transform --lake mylake --freeze-boilerplate\n\n" +
 			"With --as-of the tables are made from the events as they were then; whoever was erased since stays\n" +
 			"erased. The next weir transform brings them back to now.",
-		Flags: append(buildFlags(), asOfFlag()),
+		Flags: append(buildFlags(), asOfFlag(), brokersFlag(),
+			&cli.BoolFlag{Name: "freeze-boilerplate", Usage: "first freeze what more than 1 % of the examples share: comparisons leave it out from now on"}),
 		Action: func(c *cli.Context) error {
 			if err := noArgs(c); err != nil {
 				return err
@@ -60,9 +64,42 @@ func transformCommand(e env) *cli.Command {
 			if err != nil {
 				return err
 			}
+			if c.Bool("freeze-boilerplate") {
+				if err := freezeBoilerplate(e, c, lk, tables); err != nil {
+					return err
+				}
+			}
 			return build(e, c, lk, tables)
 		},
 	}
+}
+
+// freezeBoilerplate brings the sketches up to date and appends the list as an
+// event. Whoever compares examples later finds the same list, or a newer one.
+func freezeBoilerplate(e env, c *cli.Context, lk *lake.Lake, tables []*derive.Table) error {
+	if len(c.StringSlice("as-of")) > 0 {
+		return &usageError{what: "transform: --freeze-boilerplate goes on from now, not from --as-of", try: "weir transform --freeze-boilerplate"}
+	}
+	only := derive.Options{Only: []string{"curated.example_sketches"}}
+	if _, err := buildTables(c.Context, e, lk, tables, duckOptions(c), only, c.Bool("quiet")); err != nil {
+		return err
+	}
+	session, _, err := duck.OpenLakeAt(c.Context, lk, duck.Moment{}, duckOptions(c))
+	if err != nil {
+		return err
+	}
+	event, n, err := transforms.Boilerplate(c.Context, session, time.Now().UTC())
+	if err := errors.Join(err, session.Close()); err != nil {
+		return err
+	}
+	if !c.Bool("json") {
+		fmt.Fprintf(e.stdout, "boilerplate: %s shingles frozen\n", count(int64(n)))
+	}
+	if event == nil {
+		return nil
+	}
+	to := sending{brokers: brokerList(c), wait: true, quiet: c.Bool("quiet")}
+	return appendAndWait(c.Context, e, lk, to, func(ctx context.Context, out lake.Appender) error { return out.Append(ctx, *event) })
 }
 
 func analyzeCommand(e env) *cli.Command {
