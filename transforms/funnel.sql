@@ -11,7 +11,8 @@
 --   excluded    the first reason of curated.quality
 --   excluded    duplicate: another example with the same content survives
 --   excluded    own_model: a target was written by a model that came out of our own training
---   excluded    augmented_validation: validation holds originals only, and children of validation roots go nowhere
+--   excluded    side_conflict: its group was trained on and held out in recorded versions, see curated.splits
+--   excluded    augmented_validation: validation and test hold originals only, and children of their roots go nowhere
 --   excluded    augmented_cap: a better variation of the same root comes first, or the share of generated examples
 --               is reached; the best score first, then the least id
 --   else        the side of curated.splits
@@ -69,7 +70,8 @@ judged as (
             when quality.verdict = 'drop' then quality.reasons[1]
             when not duplicate_clusters.is_representative then 'duplicate'
             when own_outputs.example_id is not null then 'own_model'
-            when splits.split = 'validation' and (children.child_id is not null or example_keys.source = 'generated')
+            when splits.is_conflicting then 'side_conflict'
+            when splits.split <> 'train' and (children.child_id is not null or example_keys.source = 'generated')
                 then 'augmented_validation'
         end as reason,
 

@@ -3,30 +3,74 @@
 -- grain:   one row per example
 -- key:     example_id
 -- scope:   all
--- inputs:  curated.example_keys, curated.split_groups, curated.configs
+-- inputs:  curated.example_keys, curated.split_groups, curated.configs, curated.dataset_members
 -- rules:   (semantics §3)
 --   side         md5 of salt and the group's earliest subject, compared as hex: stable as data grow
 --   salt         the latest configuration of kind salt, else weir
 --   large group  a group with more than 5 % of the examples goes to train as a whole
+--   ledger       what a recorded dataset version trained on stays in train, what it held out stays held out, and so
+--                does the rest of the group; known by subject or by content; it overrides hash and large group
+--   conflict     a group that was trained on and held out (two groups that merged) is train; of its members only
+--                those that were trained on, and never held out, may stay
 -- thresholds:
 --   validation   10 %: below '1999' in hex (0x1999 / 0x10000)
 --   large group  of at least 30 examples (ours): in a small lake every group has 5 %
 -- columns:
---   example_id  VARCHAR  the example
---   group_id    VARCHAR  least example id of the group
---   split       VARCHAR  train or validation
---   basis       VARCHAR  hash or large_group
---   group_size  BIGINT   examples of the group
-with members as (
+--   example_id      VARCHAR  the example
+--   group_id        VARCHAR  least example id of the group
+--   split           VARCHAR  train, validation or test
+--   basis           VARCHAR  hash, large_group, ledger or conflict
+--   group_size      BIGINT   examples of the group
+--   is_conflicting  BOOLEAN  it would leak to the other side of a recorded version: in a conflict, and not of train alone
+with ledger as (
+    select unnest(members) as member from curated.dataset_members
+),
+
+ledger_subjects as (
+    select
+        member.subject_id as subject_id,
+        bool_or(member.side = 'train') as was_train,
+        bool_or(member.side <> 'train') as was_held,
+        bool_or(member.side = 'test') as was_test,
+
+    from ledger
+
+    where member.side is not null
+
+    group by member.subject_id
+),
+
+ledger_contents as (
+    select
+        member.content_hash as content_hash,
+        bool_or(member.side = 'train') as was_train,
+        bool_or(member.side <> 'train') as was_held,
+        bool_or(member.side = 'test') as was_test,
+
+    from ledger
+
+    where member.side is not null
+
+    group by member.content_hash
+),
+
+members as (
     select
         split_groups.group_id,
         example_keys.example_id,
         example_keys.subject_id,
         min(example_keys.started_at) over (partition by example_keys.subject_id) as subject_started_at,
+        coalesce(ledger_subjects.was_train, false) or coalesce(ledger_contents.was_train, false) as was_train,
+        coalesce(ledger_subjects.was_held, false) or coalesce(ledger_contents.was_held, false) as was_held,
+        coalesce(ledger_subjects.was_test, false) or coalesce(ledger_contents.was_test, false) as was_test,
 
     from curated.split_groups as split_groups
 
     inner join curated.example_keys as example_keys on example_keys.example_id = split_groups.example_id
+
+    left join ledger_subjects on ledger_subjects.subject_id = example_keys.subject_id
+
+    left join ledger_contents on ledger_contents.content_hash = example_keys.content_hash
 ),
 
 groups as (
@@ -34,6 +78,9 @@ groups as (
         group_id,
         count(*) as group_size,
         arg_min(subject_id, (subject_started_at, subject_id)) as first_subject_id,
+        bool_or(was_train) as was_train,
+        bool_or(was_held) as was_held,
+        bool_or(was_test) as was_test,
 
     from members
 
@@ -54,6 +101,9 @@ sides as (
     select
         groups.group_id,
         groups.group_size,
+        groups.was_train,
+        groups.was_held,
+        groups.was_test,
         groups.group_size >= 30 and groups.group_size > 0.05 * settings.example_count as is_large,
         md5(settings.salt || chr(31) || groups.first_subject_id) < '1999' as is_validation,
 
@@ -65,9 +115,21 @@ sides as (
 select
     members.example_id,
     members.group_id,
-    case when sides.is_validation and not sides.is_large then 'validation' else 'train' end as split,
-    case when sides.is_large then 'large_group' else 'hash' end as basis,
+    case
+        when sides.was_train then 'train'
+        when sides.was_test then 'test'
+        when sides.was_held then 'validation'
+        when sides.is_validation and not sides.is_large then 'validation'
+        else 'train'
+    end as split,
+    case
+        when sides.was_train and sides.was_held then 'conflict'
+        when sides.was_train or sides.was_held then 'ledger'
+        when sides.is_large then 'large_group'
+        else 'hash'
+    end as basis,
     sides.group_size,
+    sides.was_train and sides.was_held and (members.was_held or not members.was_train) as is_conflicting,
 
 from members
 
