@@ -2,13 +2,15 @@
 -- sides of a split.
 --
 -- grain:   one row per example and knot: a subject, task, prompt, call or parent that it shares with others
--- key:     left_id, right_id
+-- key:     left_id, right_id, kind
 -- scope:   all
--- inputs:  curated.example_keys, curated.call_links, curated.duplicate_pairs, curated.lineage
+-- inputs:  curated.example_keys, curated.call_links, curated.duplicate_pairs, curated.lineage,
+--   curated.prompt_pairs
 -- rules:   (semantics §3)
 --   subject     the conversation or task that the events came under
 --   task        native task id (instance, question, task, trace)
 --   prompt      first user message of the task, folded
+--   near_prompt  first prompts of nearly the same words: curated.prompt_pairs
 --   text        the same words under other tools, weights or system prompts
 --   trajectory  subjects of the calls on the way, and calls that two branches share
 --   lineage     parent and child
@@ -17,8 +19,8 @@
 --   or lineage
 -- columns:
 --   left_id   VARCHAR  example
---   right_id  VARCHAR  knot: kind:value, or an example for lineage and duplicate
---   kind      VARCHAR  subject, task, prompt, text, trajectory, lineage or duplicate
+--   right_id  VARCHAR  knot: kind:value, or an example for lineage, duplicate and near_prompt
+--   kind      VARCHAR  subject, task, prompt, text, trajectory, lineage, duplicate or near_prompt
 with knots as (
     select example_id as left_id, 'subject:' || subject_id as right_id, 'subject' as kind from curated.example_keys
 
@@ -63,6 +65,10 @@ with knots as (
     anti join curated.lineage as lineage on lineage.child_id = pairs.right_id and lineage.parent_id = pairs.left_id
 
     where pairs.is_grouped
+
+    union all
+
+    select right_id, left_id, 'near_prompt' from curated.prompt_pairs
 )
 
 select *
@@ -71,4 +77,4 @@ from knots
 
 -- A knot of one ties nothing; each example keeps its subject, so that every
 -- example is in some group.
-qualify kind in ('subject', 'lineage', 'duplicate') or count(*) over (partition by right_id) > 1
+qualify kind in ('subject', 'lineage', 'duplicate', 'near_prompt') or count(*) over (partition by right_id) > 1

@@ -1,0 +1,55 @@
+-- The task as it was first put, as a set of word shingles: what near-equal
+-- tasks are found by.
+--
+-- grain:   one row per example that opens with a task of at least 30 shingles
+-- key:     example_id
+-- scope:   subject
+-- inputs:  curated.examples, curated.boilerplate (whole)
+-- order:   started_at
+-- rules:   (semantics §3)
+--   prompt    first user message, its first 20,000 characters; none in later windows, nor where context is missing
+--   shingle   three words in a row, as the first 60 bits of their md5, without the frozen boilerplate
+-- thresholds:
+--   30 shingles   likeness of small sets is chance (ours); equal short prompts have a prompt_hash
+-- columns:
+--   example_id  VARCHAR      the example
+--   subject_id  VARCHAR      the unit that a split never cuts through
+--   prompt      BIGINT[]     shingles, sorted
+--   started_at  TIMESTAMPTZ  first event
+with worded as (
+    select
+        example_id,
+        subject_id,
+        started_at,
+        regexp_extract_all(
+            lower(left([message.content for message in messages if message.role = 'user'][1], 20000)), '[\pL\pN_]+'
+        ) as words,
+
+    from curated.examples
+
+    where not is_context_missing and not list_contains(notes, 'opens_with_summary')
+),
+
+frozen as (
+    select coalesce(list(shingle order by shingle), []) as shingles from curated.boilerplate
+),
+
+hashed as (
+    select
+        worded.* exclude (words),
+        list_sort(list_distinct(list_filter(
+            [
+                ('0x' || left(md5(concat_ws(' ', w[1], w[2], w[3])), 15))::BIGINT
+                for w in list_zip(words, words[2:], words[3:], true)
+            ],
+            lambda x: not list_contains(frozen.shingles, x)
+        ))) as prompt,
+
+    from worded
+
+    cross join frozen
+
+    where len(worded.words) > 2
+)
+
+select example_id, subject_id, prompt, started_at from hashed where len(prompt) >= 30
