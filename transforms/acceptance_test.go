@@ -13,6 +13,7 @@ import (
 	"github.com/weir-lake/weir/ingest/source/claudecode"
 	"github.com/weir-lake/weir/ingest/source/langfuse"
 	"github.com/weir-lake/weir/ingest/source/langgraph"
+	"github.com/weir-lake/weir/ingest/source/sweagent"
 	"github.com/weir-lake/weir/lake"
 	"github.com/weir-lake/weir/lake/derive"
 	"github.com/weir-lake/weir/lake/duck"
@@ -158,6 +159,11 @@ var sampleChecks = []struct{ about, want, query string }{
 		select concat_ws(', ', (select count(*) from curated.judgements), (select count(*) from curated.judgements where not higher_is_better), string_agg(distinct verdict, ' '))
 		from curated.quality where example_id in (select example_id from traces())`},
 
+	// Two runs of one task.
+	{"marshmallow-1867: runs in one group", "2, 1", `
+		select concat_ws(', ', count(distinct subject_id), count(distinct group_id)) from examples('replay__marshmallow')
+		join (select example_id, group_id from curated.splits) using (example_id)`},
+
 	// All of them.
 	{"outcomes without evidence", "0", `select count(*) from curated.quality where outcome <> 'unknown'`},
 	{"examples without a fate, links across sides", "0, 0", `
@@ -194,6 +200,7 @@ func TestSamples(t *testing.T) {
 	in.read(claudecode.Format(), filepath.Join(dir, "claude-code", "*.jsonl"))
 	in.read(cassette.Format(), filepath.Join(dir, "llm-http", "*", "*.yaml"))
 	in.read(langgraph.Format(), filepath.Join(dir, "langgraph", "*.db"))
+	in.read(sweagent.Format(), filepath.Join(dir, "swe-agent", "*marshmallow-1867.traj"))
 	in.read(langfuse.Format(), filepath.Join(dir, "langfuse", "*.json"))
 	laketest.Append(t, lk, in.events...)
 
