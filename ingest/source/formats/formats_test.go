@@ -37,10 +37,21 @@ func TestFormats(t *testing.T) {
 // theirs, not another's.
 func TestOwnInputs(t *testing.T) {
 	for folder, want := range map[string]string{
-		"entire":    "entire",
-		"openhands": "openhands",
-		"sweagent":  "swe-agent",
-		"toolbench": "toolbench",
+		"cassette":   "cassette",
+		"chatgpt":    "chatgpt",
+		"claudecode": "claude-code",
+		"codex":      "codex",
+		"entire":     "entire",
+		"geminicli":  "gemini-cli",
+		"groupchat":  "group-chat",
+		"langfuse":   "langfuse",
+		"langgraph":  "checkpoint",
+		"litellm":    "litellm",
+		"openhands":  "openhands",
+		"otel":       "otel",
+		"sharegpt":   "sharegpt",
+		"sweagent":   "swe-agent",
+		"toolbench":  "toolbench",
 	} {
 		paths, err := filepath.Glob(filepath.Join("..", folder, "testdata", "*.*"))
 		if err != nil || len(paths) == 0 {
