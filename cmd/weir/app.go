@@ -101,6 +101,7 @@ func newApp(e env) *cli.App {
 			queryCommand(e), lakeCommand(e), eraseCommand(e),
 		},
 	}
+	withKafkaFlags(app.Commands)
 	setUsageError(app.Commands, onUsageError)
 	return app
 }

@@ -43,7 +43,7 @@ func eraseCommand(e env) *cli.Command {
 				return err
 			}
 			request := uuid.NewString()
-			to := sending{brokers: brokerList(c), wait: c.Bool("wait"), quiet: c.Bool("quiet")}
+			to := sendingOf(c)
 			err = appendAndWait(c.Context, e, lk, to, func(ctx context.Context, out lake.Appender) error {
 				return out.Append(ctx, erasureEvent(lk, kind, id, c.String("reason"), request))
 			})
