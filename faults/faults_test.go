@@ -86,10 +86,10 @@ func (s *suite) settle(t *testing.T) {
 }
 
 // verify lets weir look at its own lake as well. Files of batches that did not
-// come about are no fault, nor are the offsets of transactions.
+// come about are no fault.
 func (s *suite) verify(t *testing.T) {
 	t.Helper()
-	code, text := s.run(t, "", "lake", "verify", "--lake", s.lake, "--json", "--allow-holes")
+	code, text := s.run(t, "", "lake", "verify", "--lake", s.lake, "--json")
 	if code != 0 && code != 3 {
 		t.Fatalf("weir lake verify: exit %d\n%s", code, text)
 	}

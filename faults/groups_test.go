@@ -140,7 +140,7 @@ func (s *suite) upkeep(t *testing.T) {
 	beside := s.running(t, "")
 	s.compacted = true
 	for _, command := range [][]string{
-		{"lake", "compact"}, {"lake", "checkpoint"}, {"lake", "vacuum", "--horizon", "1h"}, {"lake", "repair", "--allow-holes"}, {"lake", "maintain"}, {"transform"},
+		{"lake", "compact"}, {"lake", "checkpoint"}, {"lake", "vacuum", "--horizon", "1h"}, {"lake", "repair"}, {"lake", "maintain"}, {"transform"},
 	} {
 		for round := range rounds {
 			s.topics.send(t, 60)

@@ -12,10 +12,7 @@ import (
 )
 
 func auditFlags(more ...cli.Flag) []cli.Flag {
-	return append([]cli.Flag{
-		lakeFlag(), jsonFlag(), quietFlag(),
-		&cli.BoolFlag{Name: "allow-holes", Usage: "offsets may be without a record: topics are compacted, or producers use transactions"},
-	}, more...)
+	return append([]cli.Flag{lakeFlag(), jsonFlag(), quietFlag()}, more...)
 }
 
 func lakeVerifyCommand(e env) *cli.Command {
@@ -59,7 +56,7 @@ func lakeVerify(e env, c *cli.Context) error {
 	}
 	bar := e.progress("verify", c.Bool("quiet"))
 	defer bar.done()
-	report, err := lk.Audit(c.Context, lake.AuditOptions{AllowHoles: c.Bool("allow-holes"), Progress: bar.set})
+	report, err := lk.Audit(c.Context, lake.AuditOptions{Progress: bar.set})
 	if err != nil {
 		return err
 	}
@@ -121,7 +118,7 @@ func lakeRepair(e env, c *cli.Context) error {
 	defer bar.done()
 	dry := c.Bool("dry-run")
 	repairs, err := lk.Repair(c.Context, lake.RepairOptions{DryRun: dry, Audit: lake.AuditOptions{
-		OrphanAge: c.Duration("grace"), AllowHoles: c.Bool("allow-holes"), Progress: bar.set,
+		OrphanAge: c.Duration("grace"), Progress: bar.set,
 	}})
 	if err != nil {
 		return err
