@@ -125,6 +125,7 @@ func (s *suite) alive(t *testing.T, sinks []*process, i int) *process {
 		}
 		s.kills++
 		sinks[i] = s.running(t, "")
+		time.Sleep(2 * time.Second) // until it can obey
 	default:
 	}
 	return sinks[i]
