@@ -6,6 +6,7 @@ import (
 	"github.com/weir-lake/weir/ingest/source"
 	"github.com/weir-lake/weir/ingest/source/anthropic"
 	"github.com/weir-lake/weir/ingest/source/cassette"
+	"github.com/weir-lake/weir/ingest/source/chatdev"
 	"github.com/weir-lake/weir/ingest/source/chatgpt"
 	"github.com/weir-lake/weir/ingest/source/claudecode"
 	"github.com/weir-lake/weir/ingest/source/codex"
@@ -34,6 +35,7 @@ func All() []source.Format {
 	return []source.Format{
 		anthropic.Format(),
 		cassette.Format(),
+		chatdev.Format(),
 		chatgpt.Format(),
 		langgraph.JSONL(),
 		claudecode.Format(),
