@@ -50,6 +50,14 @@ func TestCutLog(t *testing.T) {
 	}
 }
 
+// TestOrphan: what stands before the first entry is not lost.
+func TestOrphan(t *testing.T) {
+	result := llmtest.Read(t, chatdev.Format(), "\nan orphan line\n[2024-25-03 09:00:00 INFO] **[Post Info]**\n")
+	if len(result.Rejects) != 1 || result.Rejects[0].Reason != source.ReasonWrongType || result.Rejects[0].Line != 2 || len(result.Events) != 1 {
+		t.Errorf("%d events, rejects %+v", len(result.Events), result.Rejects)
+	}
+}
+
 // TestSamples holds the counts of acceptance case 7.
 func TestSamples(t *testing.T) {
 	dir := llmtest.Samples(t, "chatdev-log")

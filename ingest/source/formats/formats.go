@@ -5,6 +5,7 @@ package formats
 import (
 	"github.com/weir-lake/weir/ingest/source"
 	"github.com/weir-lake/weir/ingest/source/anthropic"
+	"github.com/weir-lake/weir/ingest/source/autogen"
 	"github.com/weir-lake/weir/ingest/source/cassette"
 	"github.com/weir-lake/weir/ingest/source/chatdev"
 	"github.com/weir-lake/weir/ingest/source/chatgpt"
@@ -34,6 +35,7 @@ import (
 func All() []source.Format {
 	return []source.Format{
 		anthropic.Format(),
+		autogen.Format(),
 		cassette.Format(),
 		chatdev.Format(),
 		chatgpt.Format(),
