@@ -17,6 +17,7 @@ import (
 	"github.com/weir-lake/weir/ingest/source/geminicli"
 	"github.com/weir-lake/weir/ingest/source/groupchat"
 	"github.com/weir-lake/weir/ingest/source/helicone"
+	"github.com/weir-lake/weir/ingest/source/irc"
 	"github.com/weir-lake/weir/ingest/source/langfuse"
 	"github.com/weir-lake/weir/ingest/source/langgraph"
 	"github.com/weir-lake/weir/ingest/source/litellm"
@@ -48,6 +49,7 @@ func All() []source.Format {
 		geminicli.Format(),
 		groupchat.Format(),
 		helicone.Format(),
+		irc.Format(),
 		gatewaylog.Kong(),
 		langfuse.Format(),
 		langgraph.Format(),
