@@ -52,7 +52,6 @@ type entry struct {
 	stamp   string // date and time as written
 	text    []byte // without the header; at most maxEntry
 	length  int64  // as stored, header included
-	valid   bool   // UTF-8, and begun with a header
 }
 
 func (e entry) reject(reason, detail string) source.Reject {
