@@ -2,6 +2,8 @@ package irc_test
 
 import (
 	"path/filepath"
+	"regexp"
+	"strings"
 	"testing"
 
 	"github.com/weir-lake/weir/ingest/source"
@@ -55,6 +57,15 @@ func TestSamples(t *testing.T) {
 func FuzzRead(f *testing.F) {
 	f.Add("[10:00] <a> x\n[09:00:01]  * b y\n=== c has quit\nz\n")
 	f.Add("1 2 -\n[25:00] <a> \xff\n")
-	quiet := func(text string) bool { return true } // notices may be all that there is
+	// Notices and blank lines may be all that there is.
+	line := regexp.MustCompile(`^(\[\d\d:\d\d(:\d\d)?\] )?(===|---|-!-) `)
+	quiet := func(text string) bool {
+		for _, one := range strings.Split(strings.TrimPrefix(text, "\ufeff"), "\n") {
+			if strings.TrimSpace(one) != "" && !line.MatchString(one) {
+				return false
+			}
+		}
+		return true
+	}
 	f.Fuzz(func(t *testing.T, text string) { llmtest.Steady(t, irc.Format(), text, quiet) })
 }
