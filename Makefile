@@ -4,7 +4,7 @@ LAKE    ?= demo/lake
 SAMPLES ?= ../shared/samples
 
 .DEFAULT_GOAL := help
-.PHONY: help build demo test race lint golden fuzz readers kafka samples shell check clean
+.PHONY: help build demo test race lint golden fuzz faults soak readers kafka samples shell check clean
 
 help: ## list the targets
 	@grep -hE '^[a-z]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  %-9s %s\n", $$1, $$2}'
@@ -32,6 +32,12 @@ golden: ## rewrite golden files; read the diff before committing
 
 fuzz: ## each fuzz target for 30 s
 	./scripts/fuzz.sh 30s
+
+faults: ## kill, stop and starve the sink 500 times on the embedded broker, and on a real Kafka
+	./scripts/faults.sh 500
+
+soak: ## three sinks, upkeep, transforms and readers together for ten minutes
+	WEIR_SOAK=10m $(GO) test ./faults -count=1 -v -timeout 30m -run TestSoak
 
 readers: build ## read the demo lake with delta-rs, Polars, pandas and the DuckDB CLI
 	./.ci/readers.sh

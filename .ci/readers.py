@@ -1,29 +1,33 @@
 """Reads every table of a lake with readers that weir did not write.
 
-usage: weir lake tables --lake DIR --json | python .ci/readers.py DIR
+usage: weir lake tables --lake DIR --json | python .ci/readers.py DIR [SPARK_JARS]
 
-delta-rs reads the Delta log of each table; pandas and Polars read the Parquet
+delta-rs, and Spark where its Delta jars are given, read the Delta log of each
+table; DuckDB reads the published catalog; Polars and pandas read the Parquet
 files under current/, which is resolved once. All must find the rows and the
-version that weir itself counts; delta-rs and Polars must also agree on the
-columns and on the NULLs in each, nested columns included. Prints a table;
-exits 1 on a difference.
+version that weir itself counts, and all but pandas must agree on a checksum of
+every column, nested ones included. Prints a table; exits 1 on a difference.
 """
 
+import hashlib
 import json
 import os
 import sys
 from pathlib import Path
 
+import duckdb
 import pandas
 import polars
+import pyarrow.parquet
 from deltalake import DeltaTable
 
 
-def read(lake: Path, current: Path, table: str) -> dict:
+def read(lake: Path, current: Path, table: str, catalog, spark) -> dict:
     """What each reader finds of one table: rows, or the error's text."""
     found = {}
     layer, name = table.split(".")
     frames = {}
+    files = sorted((current / layer / name).glob("*.parquet"))
 
     def attempt(reader, rows):
         try:
@@ -35,56 +39,109 @@ def read(lake: Path, current: Path, table: str) -> dict:
         delta = DeltaTable(lake / layer / name)
         found["version"] = delta.version()
         # Every column is read, not the log's row counts.
-        frames["delta"] = polars.DataFrame(delta.to_pyarrow_table())
-        return len(frames["delta"])
+        frames["delta-rs"] = polars.DataFrame(delta.to_pyarrow_table())
+        return len(frames["delta-rs"])
 
     def with_polars():
-        frames["polars"] = polars.read_parquet(files, missing_columns="insert")
+        frames["polars"] = polars.read_parquet(files, missing_columns="insert", extra_columns="ignore") if evolved(files) else polars.read_parquet(files)
         return len(frames["polars"])
 
     def with_pandas():
         return sum(len(pandas.read_parquet(file)) for file in files)
 
-    files = sorted((current / layer / name).glob("*.parquet"))
+    def with_duckdb():
+        frames["duckdb"] = polars.DataFrame(catalog.execute(f'from "{layer}"."{name}"').to_arrow_table())
+        return len(frames["duckdb"])
+
+    def with_spark():
+        rows = spark.read.format("delta").load(str(lake / layer / name)).toArrow()
+        # Spark's own buffers have offsets that Polars refuses: a copy has none.
+        copy = pyarrow.BufferOutputStream()
+        pyarrow.parquet.write_table(rows, copy)
+        frames["spark"] = polars.read_parquet(copy.getvalue().to_pybytes())
+        return len(frames["spark"])
+
     attempt("delta-rs", delta_rs)
+    attempt("duckdb", with_duckdb)
     attempt("polars", with_polars)
     attempt("pandas", with_pandas)
-    found["alike"] = len(frames) == 2 and nulls(frames["delta"]) == nulls(frames["polars"])
+    if spark:
+        attempt("spark", with_spark)
+    sums = {reader: checksums(frame) for reader, frame in frames.items()}
+    reference = sums.get("delta-rs", {})
+    found["unlike"] = []
+    for reader, columns in sums.items():
+        # Plain Parquet files know nothing of columns that came later.
+        paths = columns.keys() if reader == "polars" else columns.keys() | reference.keys()
+        differing = sorted(path for path in paths if columns.get(path) != reference.get(path))
+        if differing:
+            found["unlike"].append(f"{reader}: {', '.join(differing[:3])}")
     return found
 
 
-def nulls(frame: polars.DataFrame) -> dict:
-    """NULLs by column, nested fields too; lists count their lengths."""
-    counts = {}
+def evolved(files) -> bool:
+    """Files of before and after a column was added."""
+    return len({tuple(polars.read_parquet_schema(file)) for file in files}) > 1
+
+
+def checksums(frame: polars.DataFrame) -> dict:
+    """NULLs and a sum of hashes by column, nested fields too; lists by their lengths."""
+    sums = {}
     for column in frame:
-        visit(column.name, column, counts)
-    return counts
+        visit(column.name, column, sums)
+    return sums
 
 
-def visit(path: str, column: polars.Series, counts: dict) -> None:
-    counts[path] = (str(column.dtype.base_type()), column.null_count())
+def visit(path: str, column: polars.Series, sums: dict) -> None:
     if column.dtype == polars.List:
-        counts[path + " lengths"] = column.list.len().sum()
-        visit(path + "[]", column.explode(), counts)
+        sums[path] = ("list", column.null_count(), int(column.list.len().sum() or 0))
+        visit(path + "[]", column.explode(), sums)
     elif column.dtype == polars.Struct:
         for field in column.struct.fields:
-            visit(f"{path}.{field}", column.struct.field(field), counts)
+            visit(f"{path}.{field}", column.struct.field(field), sums)
+    else:
+        if column.dtype == polars.Datetime:
+            column = column.dt.epoch("us")
+        values = [value for value in column.to_list() if value is not None]
+        total = sum(int.from_bytes(hashlib.md5(repr(value).encode()).digest()[:6], "big") for value in values)
+        sums[path] = (str(column.dtype.base_type()), len(values), total)
+
+
+def start_spark(jars: str):
+    from pyspark.sql import SparkSession
+
+    spark = (
+        SparkSession.builder.master("local[2]")
+        .config("spark.jars", ",".join(str(jar) for jar in sorted(Path(jars).glob("delta-*.jar"))))
+        .config("spark.sql.extensions", "io.delta.sql.DeltaSparkSessionExtension")
+        .config("spark.sql.catalog.spark_catalog", "org.apache.spark.sql.delta.catalog.DeltaCatalog")
+        .config("spark.databricks.delta.snapshotPartitions", "1")
+        .config("spark.sql.session.timeZone", "UTC")
+        .config("spark.ui.enabled", "false")
+        .config("spark.ui.showConsoleProgress", "false")
+        .getOrCreate()
+    )
+    spark.sparkContext.setLogLevel("ERROR")
+    print(f"Spark {spark.version}")
+    return spark
 
 
 def main() -> int:
     lake = Path(sys.argv[1])
-    current = Path(os.path.realpath(lake / "current"))
     tables = json.load(sys.stdin)
-    readers = ["delta-rs", "polars", "pandas"]
+    current = Path(os.path.realpath(lake / "current"))
+    catalog = duckdb.connect(str(lake / "catalog.duckdb"), read_only=True)
+    catalog.execute("set timezone = 'UTC'")
+    spark = start_spark(sys.argv[2]) if len(sys.argv) > 2 else None
+    readers = ["delta-rs", "duckdb", "polars", "pandas"] + (["spark"] if spark else [])
     print(f"{'table':<28}{'weir':>10}" + "".join(f"{reader:>10}" for reader in readers))
     different = 0
     for table in tables:
-        found = read(lake, current, table["table"])
+        found = read(lake, current, table["table"], catalog, spark)
         faults = [reader for reader in readers if found[reader] != table["rows"]]
         if found.get("version") != table["version"]:
             faults.append(f"version {found.get('version')}, weir's is {table['version']}")
-        if not found["alike"]:
-            faults.append("columns or NULLs differ")
+        faults += found["unlike"]
         different += bool(faults)
         counts = "".join(f"{found[reader]:>10}" if isinstance(found[reader], int) else "     error" for reader in readers)
         print(f"{table['table']:<28}{table['rows']:>10}{counts}" + ("  <- " + "; ".join(faults) if faults else ""))

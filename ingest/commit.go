@@ -85,7 +85,9 @@ func (t *topicSink) commit(ctx context.Context, batch tableBatch) error {
 		return err
 	}
 	info := map[string]string{"topic": t.topic, "cluster": t.conn.clusterID}
-	t.gapInfo(info)
+	if batch.payload == t.primary() {
+		t.gapInfo(info)
+	}
 	snapshot, err := table.Commit(ctx, lake.Commit{
 		Operation: "append",
 		Columns:   batch.payload.Columns(),

@@ -146,6 +146,16 @@ func (c *Conn) renew() {
 	}
 }
 
+// Roll makes the lake's embedded broker begin new files, so that a sink that
+// drains it afterwards empties it of all older records. It gives false, and does
+// nothing, where the cluster is another one.
+func (c *Conn) Roll(ctx context.Context) (bool, error) {
+	if c.trimmer == nil {
+		return false, nil
+	}
+	return true, broker.Roll(ctx, c.brokers[0])
+}
+
 // embedded tells whether the cluster is the lake's own broker, in this process
 // or another, also when it was named by --brokers.
 func (c *Conn) embedded(lk *lake.Lake) bool { return c.clusterID == lk.ClusterID() }

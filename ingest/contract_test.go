@@ -186,6 +186,11 @@ func leavesOutAborted(t *testing.T, lk *lake.Lake, conn *Conn) {
 		}
 	}
 	drain(t, lk, conn, SinkOptions{})
+	// The lake itself can tell those offsets from lost rows.
+	report, err := lk.Audit(t.Context(), lake.AuditOptions{})
+	if err != nil || len(report.Problems) > 0 || report.Holes > 0 {
+		t.Errorf("audit: %+v, %v", report, err)
+	}
 }
 
 func twoSinks(t *testing.T, lk *lake.Lake, conn *Conn) {

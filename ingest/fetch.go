@@ -37,6 +37,7 @@ type record struct {
 // chunk is what one fetch brought from one partition.
 type chunk struct {
 	records []record // without those of aborted transactions
+	unread  []Gap    // offsets of transactions' markers and of what was aborted
 	next    int64    // offset to go on from
 	end     int64    // where the partition ends for readers of committed records
 }
@@ -183,7 +184,10 @@ func (c *Conn) readPartition(ctx context.Context, topic string, partition int, f
 			}
 			one.records = append(one.records, rec)
 		}
-		if aborted.drops(reader, one.records[first:]) {
+		if batch := one.records[first:]; aborted.drops(reader, batch) {
+			if len(batch) > 0 {
+				one.unread = join(one.unread, Gap{topic, partition, batch[0].offset, batch[len(batch)-1].offset})
+			}
 			one.records = one.records[:first]
 		}
 	}

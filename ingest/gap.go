@@ -97,17 +97,35 @@ func (t *topicSink) skip(ctx context.Context, gap Gap) error {
 	return nil
 }
 
-// gapInfo names accepted gaps in the commit that goes past them. The keys are
-// those that `weir lake log` shows.
+// maxGaps bounds how many runs of a partition a commit names one by one.
+const maxGaps = 1000
+
+// join appends a gap that comes after the others.
+func join(gaps []Gap, g Gap) []Gap {
+	if n := len(gaps); n > 0 && (gaps[n-1].To+1 == g.From || n == maxGaps) {
+		gaps[n-1].To = g.To // the last of too many covers more than it should
+		return gaps
+	}
+	return append(gaps, g)
+}
+
+// gapInfo names the offsets without a row in the commit that goes past them:
+// accepted gaps, and what transactions leave. `weir lake verify` reads them.
 func (t *topicSink) gapInfo(info map[string]string) {
-	var gaps []string
+	var lost, unread []string
 	for _, p := range t.parts {
 		for _, g := range p.lost {
-			gaps = append(gaps, g.String())
+			lost = append(lost, g.String())
+		}
+		for _, g := range p.unread {
+			unread = append(unread, g.String())
 		}
 	}
-	if len(gaps) > 0 {
-		info["accepted_gaps"] = strings.Join(gaps, ",")
+	if len(lost) > 0 {
+		info[lake.InfoGaps] = strings.Join(lost, ",")
+	}
+	if len(unread) > 0 {
+		info[lake.InfoUnread] = strings.Join(unread, ",")
 	}
 }
 

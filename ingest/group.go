@@ -170,8 +170,8 @@ func (s *sink) readGeneration(ctx context.Context, g *generation, partitions map
 	var named []string
 	for _, name := range lake.Topics() {
 		ids := partitions[name]
-		s.opts.Observer.Assigned(name, ids)
 		if len(ids) == 0 {
+			s.opts.Observer.Assigned(name, nil)
 			continue
 		}
 		t, err := s.newTopic(name)

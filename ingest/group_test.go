@@ -45,8 +45,8 @@ func (w *watcher) change(f func()) {
 }
 
 func (w *watcher) Generation(int32) { w.change(func() { w.generations++ }) }
-func (w *watcher) Assigned(topic string, partitions []int) {
-	w.change(func() { w.assigned[topic] = slices.Clone(partitions) })
+func (w *watcher) Assigned(topic string, offsets map[int]int64) {
+	w.change(func() { w.assigned[topic] = slices.Sorted(maps.Keys(offsets)) })
 }
 func (w *watcher) Committed(_ string, _ time.Duration, report SinkReport, _ map[int]int64) {
 	w.change(func() { w.reported.add(report) })

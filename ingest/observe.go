@@ -7,8 +7,9 @@ import "time"
 type Observer interface {
 	// Generation: the consumer group has given out its partitions anew.
 	Generation(id int32)
-	// Assigned: the sink reads these partitions of a topic, and no others.
-	Assigned(topic string, partitions []int)
+	// Assigned: the sink reads these partitions of a topic and no others, each
+	// from the lake's offset.
+	Assigned(topic string, offsets map[int]int64)
 	// Fetched: the cluster has answered for a topic, or not.
 	Fetched(topic string, err error)
 	// Read: a partition was read up to offset next, and ends before end.
@@ -27,7 +28,7 @@ type Observer interface {
 type nobody struct{}
 
 func (nobody) Generation(int32)                                           {}
-func (nobody) Assigned(string, []int)                                     {}
+func (nobody) Assigned(string, map[int]int64)                             {}
 func (nobody) Fetched(string, error)                                      {}
 func (nobody) Read(string, int, int64, int64)                             {}
 func (nobody) Committed(string, time.Duration, SinkReport, map[int]int64) {}

@@ -18,6 +18,7 @@ type partition struct {
 	ahead    int64              // offset after the last record that was fetched
 	fetched  chunk              // what lies between them
 	lost     []Gap              // accepted gaps that the batch goes past
+	unread   []Gap              // what of it is not for readers
 	behind   time.Time          // since when nothing has come though there is more; zero: it comes
 	buffers  map[string]*buffer // rows that wait, by table
 	full     bool               // more rows wait than should
@@ -30,6 +31,9 @@ func (p *partition) take(ctx context.Context) error {
 		if err := p.add(ctx, r); err != nil {
 			return fmt.Errorf("sink: %s/%d@%d: %w", r.topic, r.partition, r.offset, err)
 		}
+	}
+	for _, g := range p.fetched.unread {
+		p.unread = join(p.unread, g)
 	}
 	p.report.Records += p.ahead - p.next
 	p.next, p.fetched = p.ahead, chunk{}
@@ -98,6 +102,6 @@ func (p *partition) drop() {
 
 // begin starts a new batch.
 func (p *partition) begin() {
-	p.lost = nil
+	p.lost, p.unread = nil, nil
 	p.buffers, p.full, p.report = map[string]*buffer{}, false, newSinkReport()
 }

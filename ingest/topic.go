@@ -73,7 +73,6 @@ func (t *topicSink) place(ctx context.Context, offsets map[string]map[string]int
 		for id := range counts[t.topic] {
 			ids = append(ids, id)
 		}
-		t.opts.Observer.Assigned(t.topic, ids)
 	}
 	t.parts = nil
 	var fresh []int
@@ -105,9 +104,12 @@ func (t *topicSink) place(ctx context.Context, offsets map[string]map[string]int
 			}
 		}
 	}
+	at := map[int]int64{}
 	for _, p := range t.parts {
 		p.ahead = p.next
+		at[p.id] = p.next
 	}
+	t.opts.Observer.Assigned(t.topic, at)
 	return nil
 }
 

@@ -56,10 +56,6 @@ type AuditOptions struct {
 	// OrphanAge is how old a file must be to count as an orphan: a younger one
 	// may be about to be committed. 0: an hour.
 	OrphanAge time.Duration
-	// AllowHoles says that the topics are compacted or that producers use
-	// transactions. Both leave offsets without a record, which the lake alone
-	// cannot tell from lost rows.
-	AllowHoles bool
 	// Progress is told the bytes checked and all there are; may be nil.
 	Progress func(done, total int64)
 }

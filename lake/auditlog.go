@@ -186,8 +186,10 @@ func (one *auditedTable) learn(state *tableState, actions []logAction) {
 			one.rewritten = true
 		}
 	}
-	if gaps := parameters[InfoGaps]; gaps != "" {
-		one.gaps = append(one.gaps, strings.Split(gaps, ",")...)
+	for _, key := range []string{InfoGaps, InfoUnread} {
+		if gaps := parameters[key]; gaps != "" {
+			one.gaps = append(one.gaps, strings.Split(gaps, ",")...)
+		}
 	}
 	for _, action := range actions {
 		if action.Add != nil {

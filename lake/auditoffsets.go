@@ -14,9 +14,14 @@ import (
 	"github.com/parquet-go/parquet-go"
 )
 
-// InfoGaps is the Info key of records that were lost before they were in the
-// lake, as the operator accepted: TOPIC/PARTITION:FROM-TO, separated by commas.
-const InfoGaps = "accepted_gaps"
+// Info keys of offsets that a sink has read past without a row:
+// TOPIC/PARTITION:FROM-TO, separated by commas. Gaps are records that were lost
+// before they were in the lake, as the operator accepted; unread are the markers
+// of transactions, and records of those that were aborted.
+const (
+	InfoGaps   = "accepted_gaps"
+	InfoUnread = "unread"
+)
 
 // partitionKey names a partition of a topic in a cluster.
 type partitionKey struct {
@@ -178,7 +183,7 @@ func (a *audit) partition(key partitionKey, seen *partitionOffsets, tables map[s
 		}
 		all = append(all, runs...)
 	}
-	if !isWhole || a.opts.AllowHoles {
+	if !isWhole {
 		return
 	}
 	all = append(all, gapRuns(gaps, place)...)

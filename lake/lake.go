@@ -198,6 +198,9 @@ func (l *Lake) readSettings() error {
 // Dir is the lake's folder, absolute.
 func (l *Lake) Dir() string { return l.dir }
 
+// Storage is where the lake lies.
+func (l *Lake) Storage() Storage { return l.storage }
+
 // ID is the lake's own id. A copy of a lake has the same.
 func (l *Lake) ID() string { return l.settings.ID }
 

@@ -1,6 +1,7 @@
-"""Runs each sample folder of a supported format through the whole loop and
-prints one row a folder: records read, events, dead letters with reasons,
-examples, and the lines that training gets. Exits 1 if a number does not add up.
+"""Runs each sample folder through the whole loop and prints one row a folder:
+records read, events, dead letters with reasons, examples, and the lines that
+training gets. Then gives one session as growing snapshots and as slices, and
+compares with the whole. Exits 1 if a number does not add up.
 """
 
 import collections
@@ -10,7 +11,9 @@ import subprocess
 import sys
 import tempfile
 
-FOLDERS = ["claude-code", "llm-http/test_openai", "llm-http/test_openai_responses", "llm-http/test_anthropic", "litellm", "langgraph"]
+# Eval results are not logs: weir eval import reads them.
+EVALS = {"deepeval", "inspect", "lm-eval", "openai-evals", "promptfoo", "alpaca-eval"}
+SESSION = "claude-code/44_785715c3f5_2_full.jsonl"
 
 
 def weir(*args):
@@ -44,13 +47,58 @@ def run(folder, work):
     return total, rejects, examples, fates, reasons, lines
 
 
+def folders(samples):
+    """Every folder of logs; llm-http holds one a provider."""
+    for folder in sorted(path for path in samples.iterdir() if path.is_dir() and path.name not in EVALS):
+        if any(path.is_file() for path in folder.iterdir()):
+            yield folder
+        else:
+            yield from sorted(path for path in folder.iterdir() if path.is_dir())
+
+
+def messages(work, name, *batches):
+    """What the lake holds of a session that came in one or more batches."""
+    lake = work / name
+    weir("init", "--lake", lake)
+    for batch in batches:
+        weir("ingest", "--lake", lake, "--quiet", batch)
+    weir("transform", "--lake", lake, "--quiet")
+    return query(lake, """
+        select count(*) as messages, count(distinct conversation_id) as conversations,
+               md5(string_agg(event_id || coalesce(parent_id, '') || coalesce(content, ''), chr(10) order by event_id)) as hash
+        from curated.messages""")[0]
+
+
+def pieces(samples):
+    """One session in pieces has to come out as one conversation, once."""
+    lines = (samples / SESSION).read_bytes().splitlines(keepends=True)
+    cuts = [0, len(lines) // 3, 2 * len(lines) // 3, len(lines)]
+    with tempfile.TemporaryDirectory() as folder:
+        work = pathlib.Path(folder)
+        snapshots, slices = [], []
+        for i, (start, end) in enumerate(zip(cuts, cuts[1:])):
+            for name, first, into in (("snapshot", 0, snapshots), ("slice", start, slices)):
+                path = work / f"{name}{i}.jsonl"
+                path.write_bytes(b"".join(lines[first:end]))
+                into.append(path)
+        found = {
+            "the whole file": messages(work, "whole", samples / SESSION),
+            "three growing snapshots": messages(work, "snapshots", *snapshots),
+            "three slices": messages(work, "slices", *slices),
+            "slices, the last one first": messages(work, "shuffled", *reversed(slices)),
+        }
+    print(f"\n{SESSION}, given as")
+    for name, row in found.items():
+        print(f"  {name:<28} {row['conversations']} conversations, {row['messages']} messages, hash {row['hash'][:12]}")
+    if len({json.dumps(row, sort_keys=True) for row in found.values()}) != 1:
+        sys.exit("the pieces do not come out as the whole")
+
+
 def main():
     samples = pathlib.Path(sys.argv[1])
     print(f"{'format':<30} {'files':>5} {'records':>7} {'events':>7} {'dead':>5} {'examples':>8} {'train':>6} {'valid':>6} {'open':>5} {'excl.':>6} {'lines out':>10}")
-    for name in FOLDERS:
-        folder = samples / name
-        if not folder.is_dir():
-            sys.exit(f"{folder}: not there")
+    for folder in folders(samples):
+        name = folder.relative_to(samples).as_posix()
         with tempfile.TemporaryDirectory() as work:
             total, rejects, examples, fates, reasons, lines = run(folder, pathlib.Path(work))
         dead = sum(int(row["n"]) for row in rejects)
@@ -62,6 +110,7 @@ def main():
             print(f"    dead letter: {row['reason']} {row['n']}")
         for reason, n in sorted(reasons.items()):
             print(f"    excluded: {reason} {n}")
+    pieces(samples)
 
 
 main()

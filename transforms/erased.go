@@ -2,7 +2,6 @@ package transforms
 
 import (
 	"context"
-	"crypto/sha256"
 	"fmt"
 	"strings"
 
@@ -60,7 +59,7 @@ func erasedQuery(key []byte, tables []string) string {
 	copies := "(" + strings.Join(selects, " union all ") + ")"
 	named := func(kind, names string) string {
 		return fmt.Sprintf("select name from (%s) where %s in (select keyed_hash from events.erasures where kind = '%s')",
-			names, keyedHash(key, kind, "name"), kind)
+			names, duck.KeyedHash(key, kind, "name"), kind)
 	}
 	return `
 with erased_subjects as (
@@ -78,24 +77,4 @@ erased_events as (
 select distinct id as event_id, subject as subject_id, event_table
 from ` + copies + `
 where id in (select id from erased_events)`
-}
-
-// keyedHash is lake.KeyedHash of a text expression, in SQL: HMAC-SHA256 by its
-// definition (RFC 2104), since DuckDB has only the hash.
-func keyedHash(key []byte, kind, expr string) string {
-	if len(key) > sha256.BlockSize {
-		sum := sha256.Sum256(key)
-		key = sum[:]
-	}
-	pad := func(with byte) string {
-		block := make([]byte, sha256.BlockSize)
-		copy(block, key)
-		var literal strings.Builder
-		for _, b := range block {
-			fmt.Fprintf(&literal, `\x%02X`, b^with)
-		}
-		return "'" + literal.String() + "'::blob"
-	}
-	inner := "sha256(" + pad(0x36) + " || encode(" + duck.Literal(kind+":") + " || " + expr + "))"
-	return "sha256(" + pad(0x5c) + " || unhex(" + inner + "))"
 }

@@ -90,7 +90,7 @@ func TestKeyedHashInSQL(t *testing.T) {
 	for _, key := range [][]byte{testKey, {}, bytes.Repeat([]byte{0xff, 0x27}, 50)} {
 		for _, id := range []string{"ann", "", "käthe's 'id'"} {
 			var got string
-			if err := session.Get(t.Context(), "select "+keyedHash(key, "person", duck.Literal(id)), &got); err != nil {
+			if err := session.Get(t.Context(), "select "+duck.KeyedHash(key, "person", duck.Literal(id)), &got); err != nil {
 				t.Fatal(err)
 			}
 			if want := lake.KeyedHash(key, "person", id); got != want {

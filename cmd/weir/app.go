@@ -103,6 +103,7 @@ func newApp(e env) *cli.App {
 			reviewCommand(e), datasetCommand(e),
 		},
 	}
+	withKafkaFlags(app.Commands)
 	setUsageError(app.Commands, onUsageError)
 	return app
 }

@@ -48,7 +48,7 @@ func demoCommand(e env) *cli.Command {
 			if err := noArgs(c); err != nil {
 				return err
 			}
-			return runDemo(c.Context, e, c.String("out"), brokerList(c), c.Bool("quiet"))
+			return runDemo(c.Context, e, c.String("out"), sendingOf(c))
 		},
 	}
 }
@@ -62,7 +62,7 @@ type demo struct {
 	started time.Time
 }
 
-func runDemo(ctx context.Context, e env, dir string, brokers []string, quiet bool) error {
+func runDemo(ctx context.Context, e env, dir string, to sending) error {
 	if err := prepareDemo(dir); err != nil {
 		return err
 	}
@@ -70,7 +70,7 @@ func runDemo(ctx context.Context, e env, dir string, brokers []string, quiet boo
 	if err != nil {
 		return err
 	}
-	d := &demo{env: e, dir: dir, lk: lk, to: sending{brokers: brokers, quiet: quiet}, started: time.Now()}
+	d := &demo{env: e, dir: dir, lk: lk, to: to, started: time.Now()}
 	if _, err := synth.Write(ctx, d.fleet(""), synth.Options{Seed: demoSeed, Events: demoEvents}); err != nil {
 		return err
 	}
@@ -131,7 +131,7 @@ func (d *demo) takeIn(ctx context.Context) error {
 	if err != nil || len(d.to.brokers) == 0 {
 		return err
 	}
-	_, err = runSink(ctx, d.env, d.lk, d.to.brokers, ingest.SinkOptions{Once: true}, d.to.quiet)
+	_, err = runSink(ctx, d.env, d.lk, d.to, ingest.SinkOptions{Once: true})
 	return err
 }
 

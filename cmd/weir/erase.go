@@ -2,57 +2,170 @@ package main
 
 import (
 	"context"
+	"errors"
 	"fmt"
+	"strings"
 	"time"
 
 	"github.com/google/uuid"
 	"github.com/urfave/cli/v2"
 
+	"github.com/weir-lake/weir/evalsql"
+	"github.com/weir-lake/weir/ingest"
 	"github.com/weir-lake/weir/lake"
+	"github.com/weir-lake/weir/lake/derive"
+	"github.com/weir-lake/weir/lake/duck"
+	"github.com/weir-lake/weir/lake/erasure"
+	"github.com/weir-lake/weir/transforms"
 )
 
 func eraseCommand(e env) *cli.Command {
 	return &cli.Command{
 		Name:  "erase",
-		Usage: "leave a subject or a person out of every curated table from the next transform on",
-		Description: "The request is an event that holds a keyed hash of whom to forget, never the name. The events themselves\n" +
-			"stay in events.* and in the topics: removing them there is not built yet.\n\n" +
-			"Example:\n   weir erase --lake mylake --person ada@example.com --reason 'her request of 3 March'",
+		Usage: "forget a subject or a person, everywhere in the lake",
+		Description: "Records the request, takes the rows out of events and out of everything derived from them, deletes\n" +
+			"older versions, log entries and readers' copies, and empties the embedded broker. The request holds a\n" +
+			"keyed hash, never the name, and is carried out again after a rebuild. What others hold is listed:\n" +
+			"datasets that were published, runs that trained on them, and topics of another Kafka.\n\n" +
+			"A run that was stopped goes on with --apply. weir lake verify --erased looks for what is left.\n\n" +
+			"Examples:\n   weir erase --lake mylake --person ada@example.com --reason 'her request of 3 March'\n" +
+			"   weir erase --lake mylake --apply",
 		Flags: []cli.Flag{
-			lakeFlag(), brokersFlag(), waitFlag(), quietFlag(),
+			lakeFlag(), brokersFlag(), jsonFlag(), quietFlag(),
 			&cli.StringFlag{Name: "subject", Usage: "conversation, task or request `ID`"},
 			&cli.StringFlag{Name: "person", Usage: "person `ID`"},
 			&cli.StringFlag{Name: "reason", Usage: "why; kept with the request"},
+			&cli.BoolFlag{Name: "apply", Usage: "record nothing new: carry out what was asked for so far"},
 		},
-		Action: func(c *cli.Context) error {
-			if err := noArgs(c); err != nil {
-				return err
-			}
-			kind, id := "subject", c.String("subject")
-			if person := c.String("person"); person != "" {
-				if id != "" {
-					return &usageError{what: "erase: --subject or --person, not both", try: "weir erase --help"}
-				}
-				kind, id = "person", person
-			}
-			if id == "" || c.String("reason") == "" {
-				return &usageError{what: "erase: whom, and --reason, are required", try: "weir erase --person ID --reason TEXT"}
-			}
-			lk, err := openLake(c)
-			if err != nil {
-				return err
-			}
-			request := uuid.NewString()
-			to := sending{brokers: brokerList(c), wait: c.Bool("wait"), quiet: c.Bool("quiet")}
-			err = appendAndWait(c.Context, e, lk, to, func(ctx context.Context, out lake.Appender) error {
-				return out.Append(ctx, erasureEvent(lk, kind, id, c.String("reason"), request))
-			})
-			if err != nil {
-				return err
-			}
-			fmt.Fprintf(e.stdout, "recorded request %s; now run: weir transform --lake %s\n", request, c.String("lake"))
-			return nil
-		},
+		Action: func(c *cli.Context) error { return erase(e, c) },
+	}
+}
+
+func erase(e env, c *cli.Context) error {
+	if err := noArgs(c); err != nil {
+		return err
+	}
+	kind, id, err := whom(c)
+	if err != nil {
+		return err
+	}
+	lk, err := openLake(c)
+	if err != nil {
+		return err
+	}
+	to := sendingOf(c)
+	to.wait = true // the ledger has to be in the lake
+	var names []string
+	if id != "" {
+		names = append(names, id)
+		err := appendAndWait(c.Context, e, lk, to, func(ctx context.Context, out lake.Appender) error {
+			return out.Append(ctx, erasureEvent(lk, kind, id, c.String("reason"), uuid.NewString()))
+		})
+		if err != nil {
+			return err
+		}
+	}
+	report, err := erasure.Apply(c.Context, lk, erasure.Options{
+		Names: names, Fault: faultStep,
+		Derive: func(ctx context.Context) error { return deriveAll(ctx, e, lk, to.quiet) },
+	})
+	if err != nil {
+		return err
+	}
+	emptied, err := emptyBroker(c.Context, e, lk, to)
+	if err != nil {
+		return err
+	}
+	if c.Bool("json") {
+		return printJSON(e.stdout, report)
+	}
+	printErased(e, report, emptied, c.String("brokers"))
+	return nil
+}
+
+// whom reads the flags: nobody with --apply.
+func whom(c *cli.Context) (kind, id string, err error) {
+	subject, person := c.String("subject"), c.String("person")
+	usage := func(what string) (string, string, error) {
+		return "", "", &usageError{what: "erase: " + what, try: "weir erase --person ID --reason TEXT"}
+	}
+	switch {
+	case subject != "" && person != "":
+		return usage("--subject or --person, not both")
+	case c.Bool("apply"):
+		if subject+person != "" {
+			return usage("--apply names nobody")
+		}
+		return "", "", nil
+	case subject+person == "" || c.String("reason") == "":
+		return usage("whom, and --reason, are required")
+	case person != "":
+		return "person", person, nil
+	}
+	return "subject", subject, nil
+}
+
+// deriveAll brings the derived tables up to date, those layers that there are.
+func deriveAll(ctx context.Context, e env, lk *lake.Lake, quiet bool) error {
+	curated, err := transforms.Tables(lk.ErasureKey())
+	if err != nil {
+		return err
+	}
+	analyses, err := evalsql.Tables()
+	if err != nil {
+		return err
+	}
+	for _, layer := range []struct {
+		name   string
+		tables []*derive.Table
+	}{{"curated", curated}, {"analysis", analyses}} {
+		existing, err := lk.Tables(ctx, layer.name)
+		if err != nil || len(existing) == 0 {
+			return err
+		}
+		if _, err := buildTables(ctx, e, lk, layer.tables, duck.Options{}, derive.Options{}, quiet); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// emptyBroker lets the embedded broker forget what is in the lake. It says
+// whether there is one; another Kafka is not ours to empty.
+func emptyBroker(ctx context.Context, e env, lk *lake.Lake, to sending) (bool, error) {
+	conn, err := ingest.Connect(ctx, lk, to.connection(e.logger()))
+	if err != nil {
+		return false, err
+	}
+	defer conn.Close()
+	embedded, err := conn.Roll(ctx)
+	if err != nil || !embedded {
+		return false, err
+	}
+	_, err = drain(ctx, e, lk, conn, ingest.SinkOptions{Once: true}, to.quiet)
+	return true, err
+}
+
+func printErased(e env, report erasure.Report, emptied bool, brokers string) {
+	var rows [][]string
+	for _, t := range report.Tables {
+		rows = append(rows, []string{t.Table, count(t.Rows), count(int64(t.Files))})
+	}
+	if len(rows) > 0 {
+		printTable(e.stdout, []column{{name: "table"}, {name: "rows taken out", right: true}, {name: "files written again", right: true}}, rows)
+	}
+	fmt.Fprintf(e.stdout, "%d requests carried out; %s files of older versions deleted\n", report.Requests, count(int64(report.Purged)))
+	if report.Shared > 0 {
+		fmt.Fprintf(e.stdout, "%s pieces of text stay, because events of others hold the same words\n", count(int64(report.Shared)))
+	}
+	for _, d := range report.Datasets {
+		fmt.Fprintf(e.stdout, "published before: dataset %s, version %s held %s examples of them\n", d.Dataset, d.Version, count(d.Members))
+	}
+	for _, run := range report.Runs {
+		fmt.Fprintf(e.stdout, "trained before: run %s\n", run)
+	}
+	if !emptied {
+		fmt.Fprintf(e.stdout, "the topics at %s still hold the records: see \"Another Kafka\" in docs/erasure.md\n", brokers)
 	}
 }
 
@@ -64,4 +177,50 @@ func erasureEvent(lk *lake.Lake, kind, id, reason, request string) lake.Event {
 		Subject: hash, Time: time.Now().UTC(),
 		Data: &lake.Erasure{RequestID: request, Kind: kind, KeyedHash: hash, Reason: reason},
 	}
+}
+
+// verifyErased looks for what is left of the erased.
+func verifyErased(e env, c *cli.Context, lk *lake.Lake) error {
+	var names []string
+	for _, name := range []string{c.String("subject"), c.String("person")} {
+		if name != "" {
+			names = append(names, name)
+		}
+	}
+	bar := e.progress("scan", c.Bool("quiet"))
+	defer bar.done()
+	var read int64
+	report, err := erasure.Scan(c.Context, lk, names, func(n int64) {
+		read += n
+		bar.set(read, 0)
+	})
+	if err != nil {
+		return err
+	}
+	if c.Bool("json") {
+		if err := printJSON(e.stdout, report); err != nil {
+			return err
+		}
+	} else {
+		var rows [][]string
+		for _, f := range report.Findings {
+			at := ""
+			if f.Offset >= 0 {
+				at = count(f.Offset)
+			}
+			rows = append(rows, []string{f.File, f.Where, at, count(int64(f.Count))})
+		}
+		if len(rows) > 0 {
+			printTable(e.stdout, []column{{name: "file"}, {name: "where"}, {name: "at byte", right: true}, {name: "pieces", right: true}}, rows)
+		}
+		fmt.Fprintf(e.stdout, "%s files, %s, %s decoded: %s pieces looked for, found in %d places\n",
+			count(int64(report.Files)), bytesText(report.Bytes), bytesText(report.Decoded), count(int64(report.Prints)), len(report.Findings))
+	}
+	if report.Prints == 0 {
+		return lake.WithHint(errors.New("lake verify --erased: nothing was erased from this lake"), "name whom to look for: "+strings.Join([]string{"--subject ID", "--person ID"}, " or "))
+	}
+	if n := len(report.Findings); n > 0 {
+		return &problemsError{what: fmt.Sprintf("lake verify --erased: found in %d places", n)}
+	}
+	return nil
 }

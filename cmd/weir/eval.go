@@ -51,7 +51,7 @@ func evalImport(e env, c *cli.Context) error {
 		return err
 	}
 	var imported []importedFile
-	to := sending{brokers: brokerList(c), wait: c.Bool("wait"), quiet: c.Bool("quiet")}
+	to := sendingOf(c)
 	err = appendAndWait(c.Context, e, lk, to, func(ctx context.Context, out lake.Appender) error {
 		for _, name := range c.Args().Slice() {
 			opts := evalsql.ImportOptions{

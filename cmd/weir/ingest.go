@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"log/slog"
 	"maps"
 	"slices"
 	"strings"
@@ -58,7 +59,7 @@ func ingestFiles(e env, c *cli.Context) error {
 		return listenOTLP(e, c)
 	}
 	if c.Bool("retry-dead-letters") {
-		return retryLetters(e, c, sending{brokers: brokerList(c), wait: c.Bool("wait"), quiet: c.Bool("quiet")})
+		return retryLetters(e, c, sendingOf(c))
 	}
 	if !c.Args().Present() {
 		return &usageError{what: "ingest: no file named", try: "weir ingest --lake DIR FILE"}
@@ -72,7 +73,7 @@ func ingestFiles(e env, c *cli.Context) error {
 		return err
 	}
 	opts := files.Options{Paths: paths, Remotes: remotes, Format: c.String("format"), Stdin: e.stdin}
-	summary, err := runIngest(c.Context, e, lk, c.Bool("complete"), sending{brokers: brokerList(c), wait: c.Bool("wait"), quiet: c.Bool("quiet")}, opts)
+	summary, err := runIngest(c.Context, e, lk, c.Bool("complete"), sendingOf(c), opts)
 	if err != nil && !errors.Is(err, files.ErrUnreadable) {
 		return err
 	}
@@ -175,15 +176,26 @@ func printReasons(e env, what string, reasons map[string]int64) {
 
 // sending is how events get into the lake.
 type sending struct {
-	brokers []string // none: the embedded broker, drained at once
-	wait    bool     // for the sink of a real cluster
-	quiet   bool
+	brokers  []string // none: the embedded broker, drained at once
+	security ingest.Security
+	wait     bool // for the sink of a real cluster
+	quiet    bool
+}
+
+// sendingOf reads the flags.
+func sendingOf(c *cli.Context) sending {
+	return sending{brokers: brokerList(c), security: kafkaSecurity(c), wait: c.Bool("wait"), quiet: c.Bool("quiet")}
+}
+
+// connection is how to connect to the brokers.
+func (s sending) connection(logger *slog.Logger) ingest.ConnOptions {
+	return ingest.ConnOptions{Brokers: s.brokers, Security: s.security, Logger: logger}
 }
 
 // appendAndWait gives work an appender and returns when what it appended is
 // where it should be: in the lake, or acknowledged by the cluster.
 func appendAndWait(ctx context.Context, e env, lk *lake.Lake, to sending, work func(context.Context, lake.Appender) error) error {
-	conn, err := ingest.Connect(ctx, lk, ingest.ConnOptions{Brokers: to.brokers, Logger: e.logger()})
+	conn, err := ingest.Connect(ctx, lk, to.connection(e.logger()))
 	if err != nil {
 		return err
 	}

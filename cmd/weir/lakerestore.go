@@ -12,6 +12,7 @@ import (
 	"github.com/weir-lake/weir/ingest"
 	"github.com/weir-lake/weir/lake"
 	"github.com/weir-lake/weir/lake/catalog"
+	"github.com/weir-lake/weir/lake/upkeep"
 )
 
 func lakeCheckpointCommand(e env) *cli.Command {
@@ -131,6 +132,12 @@ func lakeRestore(e env, c *cli.Context) error {
 			return err
 		}
 	}
+	// Vacuum might be about to delete the files that come back.
+	unlock, err := upkeep.Lock(c.Context, lk)
+	if err != nil {
+		return err
+	}
+	defer unlock()
 	head, err := table.Restore(c.Context, version, lake.RestoreOptions{KeepOffsets: keep})
 	if err != nil {
 		return err

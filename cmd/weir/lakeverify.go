@@ -12,10 +12,7 @@ import (
 )
 
 func auditFlags(more ...cli.Flag) []cli.Flag {
-	return append([]cli.Flag{
-		lakeFlag(), jsonFlag(), quietFlag(),
-		&cli.BoolFlag{Name: "allow-holes", Usage: "offsets may be without a record: topics are compacted, or producers use transactions"},
-	}, more...)
+	return append([]cli.Flag{lakeFlag(), jsonFlag(), quietFlag()}, more...)
 }
 
 func lakeVerifyCommand(e env) *cli.Command {
@@ -23,8 +20,14 @@ func lakeVerifyCommand(e env) *cli.Command {
 		Name:  "verify",
 		Usage: "compare every table with its log: entries, checkpoints, files, rows, offsets, orphans",
 		Description: "Reads every live byte and changes nothing. Exits with 3 if something is wrong; weir lake repair\n" +
-			"then says what can be done.\n\nExample:\n   weir lake verify --lake mylake",
-		Flags:  auditFlags(),
+			"then says what can be done. With --erased it looks for what was erased instead, in every byte below the\n" +
+			"lake's folder, compressed ones too.\n\n" +
+			"Examples:\n   weir lake verify --lake mylake\n   weir lake verify --lake mylake --erased --person ada@example.com",
+		Flags: auditFlags(
+			&cli.BoolFlag{Name: "erased", Usage: "look for what is left of the erased"},
+			&cli.StringFlag{Name: "subject", Usage: "with --erased: look for this `ID` as well"},
+			&cli.StringFlag{Name: "person", Usage: "with --erased: look for this `ID` as well"},
+		),
 		Action: func(c *cli.Context) error { return lakeVerify(e, c) },
 	}
 }
@@ -57,9 +60,12 @@ func lakeVerify(e env, c *cli.Context) error {
 	if err != nil {
 		return err
 	}
+	if c.Bool("erased") {
+		return verifyErased(e, c, lk)
+	}
 	bar := e.progress("verify", c.Bool("quiet"))
 	defer bar.done()
-	report, err := lk.Audit(c.Context, lake.AuditOptions{AllowHoles: c.Bool("allow-holes"), Progress: bar.set})
+	report, err := lk.Audit(c.Context, lake.AuditOptions{Progress: bar.set})
 	if err != nil {
 		return err
 	}
@@ -121,7 +127,7 @@ func lakeRepair(e env, c *cli.Context) error {
 	defer bar.done()
 	dry := c.Bool("dry-run")
 	repairs, err := lk.Repair(c.Context, lake.RepairOptions{DryRun: dry, Audit: lake.AuditOptions{
-		OrphanAge: c.Duration("grace"), AllowHoles: c.Bool("allow-holes"), Progress: bar.set,
+		OrphanAge: c.Duration("grace"), Progress: bar.set,
 	}})
 	if err != nil {
 		return err

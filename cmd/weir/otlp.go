@@ -32,7 +32,7 @@ func listenOTLP(e env, c *cli.Context) error {
 	if err != nil {
 		return err
 	}
-	conn, err := ingest.Connect(c.Context, lk, ingest.ConnOptions{Brokers: brokerList(c), Logger: e.logger()})
+	conn, err := ingest.Connect(c.Context, lk, sendingOf(c).connection(e.logger()))
 	if err != nil {
 		return err
 	}

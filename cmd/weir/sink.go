@@ -12,6 +12,7 @@ import (
 	"github.com/urfave/cli/v2"
 
 	"github.com/weir-lake/weir/ingest"
+	"github.com/weir-lake/weir/ingest/metrics"
 	"github.com/weir-lake/weir/lake"
 	"github.com/weir-lake/weir/lake/catalog"
 )
@@ -29,6 +30,7 @@ func sinkCommand(e env) *cli.Command {
 			&cli.StringFlag{Name: "group", Usage: "consumer group `NAME`; without it one of the lake's own"},
 			&cli.StringSliceFlag{Name: "accept-gap", Usage: "go past lost records, `TOPIC/PARTITION:FROM-TO`, and record the loss"},
 			&cli.DurationFlag{Name: "flush-every", Usage: "commit at least this often", Value: ingest.DefaultFlushEvery},
+			metricsFlag(), logLevelFlag(), logFormatFlag(),
 		},
 		Action: func(c *cli.Context) error {
 			if err := noArgs(c); err != nil {
@@ -49,7 +51,20 @@ func sinkCommand(e env) *cli.Command {
 				}
 				opts.AcceptGaps = append(opts.AcceptGaps, gap)
 			}
-			report, err := runSink(c.Context, e, lk, brokerList(c), opts, c.Bool("quiet"))
+			if opts.Logger, err = serviceLogger(e, c); err != nil {
+				return err
+			}
+			if address := c.String("metrics"); address != "" {
+				m := metrics.New(metrics.Options{})
+				opts.Observer, opts.Redact = m, countRedactions(lk, m)
+				server, err := metrics.Serve(address, m)
+				if err != nil {
+					return err
+				}
+				defer server.Close()
+				opts.Logger.Info("metrics are served", "address", server.Addr())
+			}
+			report, err := runSink(c.Context, e, lk, sendingOf(c), opts)
 			if err != nil {
 				return err
 			}
@@ -64,18 +79,27 @@ func sinkCommand(e env) *cli.Command {
 
 // runSink connects, drains or runs, and publishes the catalog: after the drain,
 // and every half minute while it runs.
-func runSink(ctx context.Context, e env, lk *lake.Lake, brokers []string, opts ingest.SinkOptions, quiet bool) (ingest.SinkReport, error) {
-	conn, err := ingest.Connect(ctx, lk, ingest.ConnOptions{Brokers: brokers, Logger: e.logger()})
+func runSink(ctx context.Context, e env, lk *lake.Lake, to sending, opts ingest.SinkOptions) (ingest.SinkReport, error) {
+	if opts.Logger == nil {
+		opts.Logger = e.logger()
+	}
+	conn, err := ingest.Connect(ctx, lk, to.connection(opts.Logger))
 	if err != nil {
 		return ingest.SinkReport{}, err
 	}
 	defer conn.Close()
-	return drain(ctx, e, lk, conn, opts, quiet)
+	return drain(ctx, e, lk, conn, opts, to.quiet)
 }
 
-// streamMemory bounds Go's heap while records stream through: the collector
-// would otherwise let garbage grow to as much again. GOMEMLIMIT overrides it.
-const streamMemory = 320 << 20
+const (
+	// streamMemory bounds Go's heap while records stream through: the collector
+	// would otherwise let garbage grow to as much again. GOMEMLIMIT overrides it.
+	streamMemory = 320 << 20
+	// publishEvery is how old what readers see may be, give or take a half.
+	publishEvery = 30 * time.Second
+	// publishWithin bounds the last publication of a sink that was stopped.
+	publishWithin = 20 * time.Second
+)
 
 func drain(ctx context.Context, e env, lk *lake.Lake, conn *ingest.Conn, opts ingest.SinkOptions, quiet bool) (ingest.SinkReport, error) {
 	if os.Getenv("GOMEMLIMIT") == "" {
@@ -83,22 +107,43 @@ func drain(ctx context.Context, e env, lk *lake.Lake, conn *ingest.Conn, opts in
 	}
 	bar := e.progress("sink", quiet)
 	defer bar.done()
-	opts.Redact = redactEvent(lk)
-	opts.Logger = e.logger()
+	if opts.Logger == nil {
+		opts.Logger = e.logger()
+	}
+	if opts.Redact == nil {
+		opts.Redact = redactEvent(lk)
+	}
 	opts.Progress = bar.set
 	opts.Fault = faultStep
+	published := func(error) {}
+	if m, ok := opts.Observer.(*metrics.Metrics); ok {
+		published = m.Published
+	}
 	if !opts.Once {
-		publishing := catalog.Every(ctx, lk, catalog.EveryOptions{Interval: 30 * time.Second, Logger: e.logger()})
-		defer publishing()
+		defer catalog.Every(ctx, lk, catalog.EveryOptions{
+			Interval: publishEvery, Logger: opts.Logger,
+			Before: func() { faultStep("catalog.before-publish") },
+			After: func(err error) {
+				faultStep("catalog.after-publish")
+				published(err)
+			},
+		})()
 	}
 	report, err := ingest.Sink(ctx, lk, conn, opts)
 	if err != nil {
 		return report, err
 	}
-	if err := catalog.Publish(context.WithoutCancel(ctx), lk, catalog.Options{}); err != nil {
-		return report, err
+	last, cancel := context.WithCancel(context.WithoutCancel(ctx))
+	defer cancel()
+	if ctx.Err() != nil {
+		last, cancel = context.WithTimeout(last, publishWithin)
+		defer cancel()
 	}
-	return report, nil
+	faultStep("catalog.before-publish")
+	err = catalog.Publish(last, lk, catalog.Options{})
+	faultStep("catalog.after-publish")
+	published(err)
+	return report, err
 }
 
 func printSink(e env, report ingest.SinkReport) {

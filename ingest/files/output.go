@@ -95,7 +95,7 @@ func (o *output) rejectArchive(in *input) error {
 	if in.unpacked == nil || in.unpacked.err == nil {
 		return nil
 	}
-	reject := source.Reject{Reason: "corrupt_archive", Detail: in.unpacked.err.Error() + "; what came before was read", Record: -1}
+	reject := source.Reject{Reason: corruptArchive, Detail: in.unpacked.err.Error() + "; what came before was read", Record: -1}
 	if f, err := os.Open(in.Name); err == nil { // standard input is gone
 		defer f.Close()
 		reject = whole(f, reject)

@@ -2,6 +2,7 @@ package files
 
 import (
 	"bytes"
+	"cmp"
 	"context"
 	"crypto/sha256"
 	"encoding/base64"
@@ -9,6 +10,7 @@ import (
 	"fmt"
 	"io"
 	"iter"
+	"maps"
 	"regexp"
 	"slices"
 	"time"
@@ -107,7 +109,7 @@ func (r *retry) group(ctx context.Context, letters []lake.DeadLetter) error {
 			return err
 		}
 		for _, letter := range here {
-			r.count(failed[letter.SHA256])
+			r.count(cmp.Or(failed[letter.SHA256], failed[anyRecord]))
 		}
 	}
 	for _, letter := range copies {
@@ -157,11 +159,9 @@ func (r *retry) copied(ctx context.Context, letter lake.DeadLetter) error {
 	if err != nil {
 		return err
 	}
-	for _, reason := range failed {
-		r.count(reason)
-		return nil
-	}
-	r.count("")
+	// The copy may be redacted, so whatever failed is this record.
+	reasons := slices.Sorted(maps.Values(failed))
+	r.count(append(reasons, "")[0])
 	return nil
 }
 
@@ -187,6 +187,10 @@ func (r *retry) event(ctx context.Context, letter lake.DeadLetter, body []byte) 
 	return nil
 }
 
+// anyRecord stands for the hash of every record of an input that was not read
+// to its end.
+const anyRecord = ""
+
 // read reads an input twice: to see which of its events the lake lacks, then
 // to append those. It returns the reasons of what it rejects, by hash. shift is
 // what the places of a record are off that was taken out of its file.
@@ -201,11 +205,14 @@ func (r *retry) read(ctx context.Context, format string, input func() (*input, e
 			sum = hex.EncodeToString(hash[:])
 		}
 		failed[sum] = reject.Reason
+		if reject.Reason == readerFailed || reject.Reason == corruptArchive {
+			failed[anyRecord] = reject.Reason
+		}
 	}
 	pass := func(keep func(*lake.Event, *lake.Payload) bool) error {
 		in, err := input()
 		if err != nil { // gone since it was looked for
-			refused(source.Reject{Reason: "unreadable", SHA256: "unreadable"})
+			failed[anyRecord] = "unreadable"
 			return nil
 		}
 		defer in.close()
@@ -213,11 +220,12 @@ func (r *retry) read(ctx context.Context, format string, input func() (*input, e
 		out := &output{ctx: ctx, run: &r.ingestion, file: &one, in: &in.Input, keep: keep, refused: refused}
 		chosen, ok := r.format(format, in.probe)
 		if !ok {
-			return out.Reject(whole(in.R, source.Reject{Reason: "unknown_format"}))
+			failed[anyRecord] = "unknown_format"
+			return nil
 		}
 		out.version = chosen.Version
 		if err := r.ingestion.read(ctx, chosen, in, out); err != nil && out.err == nil && ctx.Err() == nil {
-			refused(source.Reject{Reason: "unreadable", SHA256: "unreadable"})
+			failed[anyRecord] = "unreadable"
 		}
 		for family, n := range one.Events {
 			r.summary.Events[family] += n
@@ -309,8 +317,12 @@ func lineOf(letter lake.DeadLetter) int64 {
 	return *letter.Line
 }
 
-// readerFailed is the reason of a letter whose body is the head of the file.
-const readerFailed = "reader_failed"
+// Reasons of letters that are of a whole file; the body of readerFailed is its
+// head.
+const (
+	readerFailed   = "reader_failed"
+	corruptArchive = "corrupt_archive"
+)
 
 // isWhole says whether the letter is of the whole file, or of its head, and
 // that did not change.

@@ -151,6 +151,22 @@ func TestRetryWithoutTheRecord(t *testing.T) {
 	}
 }
 
+// TestRetryWithAWorseReader: a file that cannot be read to its end recovers
+// nothing, whichever record its letters are of.
+func TestRetryWithAWorseReader(t *testing.T) {
+	worse := lines()
+	worse.Read = func(context.Context, *source.Input, source.Out) error { panic("index out of range") }
+	out, summary, _ := retryAll(t, retried, lines("odd", "bad"), worse, nil)
+	if summary.Recovered != 0 || summary.Failing["reader_failed"] != 4 || len(out.events) != 0 {
+		t.Errorf("%+v, %d events", summary, len(out.events))
+	}
+	renamed := lines()
+	renamed.Name = "rows"
+	if _, summary, _ = retryAll(t, retried, lines("odd", "bad"), renamed, nil); summary.Recovered != 0 || summary.Failing["unknown_format"] != 4 {
+		t.Errorf("%+v", summary)
+	}
+}
+
 // TestRetryAnEvent: what the sink could not decode is an event of weir's own
 // form, of a type that this binary may know.
 func TestRetryAnEvent(t *testing.T) {

@@ -1,6 +1,6 @@
 // Package catalog publishes a lake to readers that weir does not run: the
 // DuckDB catalog <lake>/catalog.duckdb, whose views list the live files of every
-// table, and <lake>/current, a folder of the same files for readers with
+// table and whose macros show it as it was (docs/time-travel.md), and <lake>/current, a folder of the same files for readers with
 // neither DuckDB nor Delta. Open the catalog read-only (duckdb -readonly): a plain
 // open locks everyone else out. A catalog that is attached to another database
 // does not see where it lies: USE it, and after a move set the variable weir_root

@@ -178,7 +178,7 @@ func TestPublishDropsTheLogOfAnOldCatalog(t *testing.T) {
 	laketest.Append(t, lk, chats(10, 5)...)
 	publishAt(t, lk, laketest.Start)
 	expect(t, path, "select count(*)::varchar from events.chat_messages", "15")
-	expect(t, path, "select count(*)::varchar from duckdb_tables()", "0")
+	expect(t, path, "select count(*)::varchar from duckdb_tables() where table_name = 'stray'", "0")
 }
 
 func TestPublishDoesNothingTwice(t *testing.T) {
@@ -342,4 +342,49 @@ func TestDropGenerationsKeepsTheNewest(t *testing.T) {
 	if n := len(generationNames(t, lk)); n != 1 {
 		t.Errorf("%d generations", n)
 	}
+}
+
+func TestCatalogShowsTablesAsTheyWere(t *testing.T) {
+	now := laketest.Start
+	lk, err := lake.Init(filepath.Join(t.TempDir(), "lake"), lake.Options{Clock: func() time.Time { return now }})
+	if err != nil {
+		t.Fatal(err)
+	}
+	for day := range 3 {
+		now = laketest.Start.Add(time.Duration(day) * 24 * time.Hour)
+		laketest.Append(t, lk, chats(day, 1)...)
+	}
+	// A day after the last, the first file goes.
+	table, _ := lk.Table("events.chat_messages")
+	head, err := table.Snapshot(t.Context())
+	if err != nil {
+		t.Fatal(err)
+	}
+	now = laketest.Start.Add(72 * time.Hour)
+	if _, err := table.Commit(t.Context(), lake.Commit{Operation: "erase", Columns: head.Columns, Remove: []string{head.Files[0].Path}}); err != nil {
+		t.Fatal(err)
+	}
+	publishAt(t, lk, now)
+	moved := filepath.Join(t.TempDir(), "moved")
+	if err := os.Rename(lk.Dir(), moved); err != nil {
+		t.Fatal(err)
+	}
+	path := filepath.Join(moved, fileName)
+	for moment, want := range map[string]string{
+		"'2026-01-05T08:00:00Z'":                              "1 it's 0",
+		"'2026-01-06T07:59:59Z'":                              "1 it's 0",
+		"timestamptz '2026-01-06T08:00:00Z'":                  "2 it's 0",
+		"timestamptz '2026-01-08T07:00:00Z'":                  "3 it's 0",
+		"'2026-01-08T08:00:00Z'":                              "2 it's 1",
+		"now() + interval 1 year":                             "2 it's 1",
+		"timestamptz '2026-01-08T08:00:00Z' - interval 1 day": "3 it's 0",
+	} {
+		expect(t, path, "select concat_ws(' ', count(*), min(content)) from events.chat_messages_at("+moment+")", want)
+	}
+	if _, err := query(t, path, "select count(*)::varchar from events.chat_messages_at('2026-01-01')"); err == nil || !strings.Contains(err.Error(), "the catalog goes back to 2026-01-05T08:00:00Z") {
+		t.Errorf("before the table was made: %v", err)
+	}
+	expect(t, path, "select count(*)::varchar from events.swarm_at(now())", "0")
+	expect(t, path, "select concat_ws(' ', count(*), count(removed_at), max(added_version), max(removed_version)) from main.weir_files", "3 1 2 3")
+	expect(t, path, "select (comment like 'events.chat_messages as it was%')::varchar from duckdb_functions() where function_name = 'chat_messages_at'", "true")
 }

@@ -30,7 +30,7 @@ const (
 // fingerprint tells whether a publication would come out the same.
 func fingerprint(lk *lake.Lake, tables []table) string {
 	h := sha256.New()
-	fmt.Fprintf(h, "1\n%s\n", lk.Dir()) // the catalog holds the folder, as a last resort
+	fmt.Fprintf(h, "2\n%s\n", lk.Dir()) // the catalog holds the folder, as a last resort
 	for _, t := range tables {
 		fmt.Fprintf(h, "%s %d %q\n", t.Table, len(t.Files), t.doc)
 		for _, file := range t.Files {

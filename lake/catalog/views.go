@@ -53,9 +53,16 @@ func fillCatalog(ctx context.Context, session *duck.Session, lk *lake.Lake, tabl
 		"use catalog",
 		rootMacro(lk.Dir()),
 		"create schema events", "create schema curated", "create schema analysis", "create schema datasets",
+		filesTable,
+		"comment on table main.weir_files is 'The data files of every table, with the versions and times at which they came and went; removed ones are there until they are vacuumed'",
 	}
 	for _, t := range tables {
+		before, err := readPast(ctx, lk, t)
+		if err != nil {
+			return err
+		}
 		statements = append(statements, t.statements()...)
+		statements = append(statements, t.pastStatements(before)...)
 	}
 	// Detaching writes everything into the file and removes its log.
 	statements = append(statements, "use memory", "detach catalog")

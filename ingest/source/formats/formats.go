@@ -5,7 +5,9 @@ package formats
 import (
 	"github.com/weir-lake/weir/ingest/source"
 	"github.com/weir-lake/weir/ingest/source/anthropic"
+	"github.com/weir-lake/weir/ingest/source/autogen"
 	"github.com/weir-lake/weir/ingest/source/cassette"
+	"github.com/weir-lake/weir/ingest/source/chatdev"
 	"github.com/weir-lake/weir/ingest/source/chatgpt"
 	"github.com/weir-lake/weir/ingest/source/claudecode"
 	"github.com/weir-lake/weir/ingest/source/codex"
@@ -15,6 +17,7 @@ import (
 	"github.com/weir-lake/weir/ingest/source/geminicli"
 	"github.com/weir-lake/weir/ingest/source/groupchat"
 	"github.com/weir-lake/weir/ingest/source/helicone"
+	"github.com/weir-lake/weir/ingest/source/irc"
 	"github.com/weir-lake/weir/ingest/source/langfuse"
 	"github.com/weir-lake/weir/ingest/source/langgraph"
 	"github.com/weir-lake/weir/ingest/source/litellm"
@@ -33,7 +36,9 @@ import (
 func All() []source.Format {
 	return []source.Format{
 		anthropic.Format(),
+		autogen.Format(),
 		cassette.Format(),
+		chatdev.Format(),
 		chatgpt.Format(),
 		langgraph.JSONL(),
 		claudecode.Format(),
@@ -44,6 +49,7 @@ func All() []source.Format {
 		geminicli.Format(),
 		groupchat.Format(),
 		helicone.Format(),
+		irc.Format(),
 		gatewaylog.Kong(),
 		langfuse.Format(),
 		langgraph.Format(),

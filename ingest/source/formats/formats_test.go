@@ -32,3 +32,48 @@ func TestFormats(t *testing.T) {
 		}
 	}
 }
+
+// TestOwnInputs: the inputs that formats are tested with are found to be
+// theirs, not another's.
+func TestOwnInputs(t *testing.T) {
+	for folder, want := range map[string]string{
+		"cassette":   "cassette",
+		"chatgpt":    "chatgpt",
+		"claudecode": "claude-code",
+		"codex":      "codex",
+		"entire":     "entire",
+		"geminicli":  "gemini-cli",
+		"groupchat":  "group-chat",
+		"langfuse":   "langfuse",
+		"langgraph":  "checkpoint",
+		"litellm":    "litellm",
+		"openhands":  "openhands",
+		"otel":       "otel",
+		"sharegpt":   "sharegpt",
+		"sweagent":   "swe-agent",
+		"toolbench":  "toolbench",
+	} {
+		paths, err := filepath.Glob(filepath.Join("..", folder, "testdata", "*.*"))
+		if err != nil || len(paths) == 0 {
+			t.Fatalf("%s: no inputs (%v)", folder, err)
+		}
+		for _, path := range paths {
+			if filepath.Ext(path) == ".golden" {
+				continue
+			}
+			text, err := os.ReadFile(path)
+			if err != nil {
+				t.Fatal(err)
+			}
+			best, name := 0, ""
+			for _, format := range formats.All() {
+				if sure := format.Detect(source.Probe{Name: "data", Head: text[:min(len(text), 64<<10)]}); sure > best {
+					best, name = sure, format.Name
+				}
+			}
+			if name != want {
+				t.Errorf("%s: %d sure that it is %q, want %s", path, best, name, want)
+			}
+		}
+	}
+}

@@ -1,0 +1,92 @@
+package autogen_test
+
+import (
+	"path/filepath"
+	"strings"
+	"testing"
+
+	"github.com/weir-lake/weir/ingest/source"
+	"github.com/weir-lake/weir/ingest/source/autogen"
+	"github.com/weir-lake/weir/ingest/source/llm/llmtest"
+	"github.com/weir-lake/weir/lake"
+)
+
+func TestGolden(t *testing.T) { llmtest.Golden(t, autogen.Format(), "testdata/*.json") }
+
+func TestDetect(t *testing.T) {
+	for head, want := range map[string]bool{
+		`{"question":"x","history":[{"role":"human","content":"x"}]}`:                                                true,
+		`{"is_correct":false,"question":"x","history":[{"content":"` + strings.Repeat("x", 99) + `","role":"user"},`: true,
+		`{"history":[{"role":"human","content":"x"}]}`:                                                               false,
+		`{"question":"x","history":[]}`:                                                                              false,
+		`{"question":"x"}`:                                                                                           false,
+	} {
+		if got := autogen.Format().Detect(source.Probe{Name: "x.json", Head: []byte(head)}) > 0; got != want {
+			t.Errorf("%.80s: %v", head, got)
+		}
+	}
+}
+
+// TestSamples holds the counts of acceptance case 6.
+func TestSamples(t *testing.T) {
+	paths, err := filepath.Glob(filepath.Join(llmtest.Samples(t, "ag2-groupchat"), "*.json"))
+	if err != nil || len(paths) != 46 {
+		t.Fatalf("%d files (%v)", len(paths), err)
+	}
+	said, terminal, tasks, thoughts, addressed, ends, prompts, failures, steps := 0, 0, 0, 0, 0, 0, 0, 0, 0
+	questions := map[string]bool{}
+	for _, path := range paths {
+		result := llmtest.ReadFile(t, autogen.Format(), path)
+		for _, reject := range result.Rejects {
+			t.Errorf("%s: %s: %s", path, reject.Reason, reject.Detail)
+		}
+		for _, e := range result.Events {
+			switch data := e.Data.(type) {
+			case *lake.Outcome:
+				if data.Value != "failure" {
+					t.Errorf("%s: %s", path, data.Value)
+				}
+				if data.Level == "task" {
+					failures++
+				} else {
+					steps++
+				}
+			case *lake.ChatMessage:
+				questions[data.TaskID] = true
+				if data.Kind == lake.KindSystem || data.Kind == lake.KindNotice {
+					continue
+				}
+				said++
+				if strings.Contains(data.Content+data.Reasoning, "SCENARIO.PY") {
+					t.Errorf("%s: %s keeps the script's output", path, data.MessageID)
+				}
+				switch {
+				case data.Kind == lake.KindContext:
+					tasks++
+				case data.Name == "Computer_terminal":
+					terminal++
+				case data.Kind == lake.KindEnvironment:
+					ends++
+				case data.Kind == lake.KindPrompt:
+					prompts++
+				case data.Reasoning != "":
+					thoughts++
+				case data.Recipient != "":
+					addressed++
+				}
+			}
+		}
+	}
+	got := []int{said, terminal, tasks, thoughts, addressed, ends, prompts, failures, steps, len(questions)}
+	for i, want := range []int{1147, 82, 32, 454, 200, 7, 14, 46, 46, 43} {
+		if got[i] != want {
+			t.Errorf("messages, terminal, tasks, thoughts, addressed, ends, prompts, failures, steps, questions: %v; number %d is to be %d", got, i, want)
+		}
+	}
+}
+
+func FuzzRead(f *testing.F) {
+	f.Add(`[{"is_correct":"False","question":"x","history":[{"content":"x","role":"user","name":"A"},{"content":["x"],"role":"A (-> B)"}],"mistake_step":"1","system_prompt":{"A":"x"}}]`)
+	f.Add(`{"question":"x","question_ID":7,"history":[{"content":"SCENARIO.PY COMPLETE","role":"human"}],"is_corrected":true}`)
+	f.Fuzz(func(t *testing.T, text string) { llmtest.Steady(t, autogen.Format(), text, nil) })
+}

@@ -1,0 +1,324 @@
+package chatdev
+
+import (
+	"fmt"
+	"net/url"
+	"regexp"
+	"strings"
+	"time"
+
+	"github.com/weir-lake/weir/ingest/source"
+	"github.com/weir-lake/weir/ingest/source/llm"
+	"github.com/weir-lake/weir/ingest/source/llm/rawjson"
+	"github.com/weir-lake/weir/lake"
+)
+
+// run reads the entries of a log in order.
+type run struct {
+	out          source.Out
+	subject      string
+	isMonthFirst bool
+	last         time.Time // running maximum of the times
+
+	phase     string // conversation of the phase; empty: none has begun
+	phaseName string
+	phases    int
+	roles     [2]string         // of the phase: who answers, who asks
+	model     string            // of the phase
+	prompts   map[string]string // of the phase, by role
+	receipts  []receipt         // usage whose output did not yet come: several may, for both speak before either is logged
+	held      *lake.Event       // last message of the phase, final if nothing follows in it
+	turns     int               // messages of the phase, to link them
+}
+
+type receipt struct {
+	usage lake.Usage
+	entry entry
+}
+
+func newRun(out source.Out) *run { return &run{out: out, last: time.Unix(0, 0).UTC()} }
+
+var (
+	spoken    = regexp.MustCompile(`^([A-Za-z][A-Za-z0-9 _.'&/-]{0,60}): `)
+	heading   = regexp.MustCompile(`^\*\*\[([^\]\n]{1,60})\]\*\*:?`)
+	turn      = regexp.MustCompile(`^\*\*([^*\n]{1,80})<->([^*\n]{1,80}) on : ([^*\n]{1,80}), turn (\d+)\*\*`)
+	parameter = regexp.MustCompile(`(?m)^\| \*\*([a-z_]+)\*\* \| (.*) \|$`)
+	pair      = regexp.MustCompile(`(?m)^\s*([a-z_]+): *(\d+)\s*$`)
+	field     = regexp.MustCompile(`(?m)^\*\*(Timestamp|project_name)\*\*: *(\S.*)$`)
+	numbered  = regexp.MustCompile(`^\s*In the #\d+ of total \d+ comments:\s*`)
+)
+
+// What the headings in brackets are.
+const (
+	repeats   = "repeats" // what was said already, or will be: dropped
+	bookkeeps = lake.KindNotice
+	answers   = lake.KindEnvironment
+	asks      = lake.KindPrompt
+)
+
+var headings = map[string]string{
+	"OpenAI_Usage_Info Send":       repeats, // an estimate of what the receipt counts
+	"Seminar Conclusion":           repeats,
+	"Update Codes":                 repeats,
+	"Rewrite Codes":                repeats,
+	"Task Prompt Self Improvement": repeats,
+	"Preprocessing":                bookkeeps,
+	"Execute Detail":               bookkeeps,
+	"Software Info":                bookkeeps,
+	"Human-Agent-Interaction":      bookkeeps,
+	"Post Info":                    bookkeeps,
+	"Test Reports":                 answers,
+	"Test Info":                    answers,
+	"User Provided Comments":       asks,
+}
+
+// noise are the lines that libraries write into the log.
+var noise = []string{"flask app.py did not start", "HTTP Request: "}
+
+func (r *run) entry(e entry) error {
+	text := strings.TrimRight(string(e.text), " \t\r\n")
+	if r.subject == "" {
+		r.begin(e, text)
+	}
+	for _, prefix := range noise {
+		if strings.HasPrefix(text, prefix) {
+			return nil
+		}
+	}
+	at := parseTime(e.stamp, r.isMonthFirst)
+	if at.IsZero() {
+		return r.out.Reject(e.reject(source.ReasonWrongType, "no date and time: "+e.stamp))
+	}
+	if at.After(r.last) {
+		r.last = at
+	}
+	if m := heading.FindStringSubmatch(text); m != nil {
+		return r.heading(e, at, m[1], strings.Trim(text[len(m[0]):], "\r\n"))
+	}
+	if m := spoken.FindStringSubmatch(text); m != nil {
+		return r.speech(e, at, m[1], text[len(m[0]):])
+	}
+	return r.out.Reject(e.reject(source.ReasonUnknownType, "neither a heading nor a role that speaks"))
+}
+
+// begin names the run by the project, the time that it started at, and a hash
+// of the first entry: the directory and the file name are no part of the log.
+func (r *run) begin(e entry, text string) {
+	values := map[string]string{}
+	for _, m := range field.FindAllStringSubmatch(text, -1) {
+		values[m[1]] = strings.TrimSpace(m[2])
+	}
+	mark := lake.StableID("chatdev", e.stamp, text)[:8]
+	started := values["Timestamp"]
+	r.subject = strings.Trim(values["project_name"]+"/"+started+"/"+mark, "/")
+	if at, err := time.Parse("20060102150405", started); err == nil {
+		r.isMonthFirst = strings.HasPrefix(e.stamp, at.Format("2006-01-02")) && at.Day() != int(at.Month())
+	}
+}
+
+func (r *run) heading(e entry, at time.Time, name, text string) error {
+	kind := headings[name]
+	if name == "OpenAI_Usage_Info Receive" {
+		usage := rawjson.Object{}
+		for _, m := range pair.FindAllStringSubmatch(text, -1) {
+			usage[m[1]] = rawjson.Marshal(m[2])
+		}
+		if len(usage) == 0 {
+			return r.out.Reject(e.reject(source.ReasonIncomplete, "a receipt without numbers"))
+		}
+		r.receipts = append(r.receipts, receipt{readUsage(usage), e})
+		return nil
+	}
+	m := &lake.ChatMessage{ConversationID: r.subject, Kind: kind, Name: name, Content: text}
+	switch kind {
+	case repeats:
+		return nil
+	case asks:
+		m.Role, m.Name = "user", ""
+		m.Content = text[len(numbered.FindString(text)):]
+	case answers:
+	case bookkeeps:
+		if name == "Post Info" { // the run is over
+			if err := r.endPhase(); err != nil {
+				return err
+			}
+			m.IsFinal = new(bool)
+			*m.IsFinal = true
+		}
+	default:
+		return r.out.Reject(e.reject(source.ReasonUnknownType, "heading ["+name+"]"))
+	}
+	return r.out.Emit(r.event(e, at, name, m))
+}
+
+// readUsage keeps the numbers as numbers.
+func readUsage(o rawjson.Object) lake.Usage {
+	for key := range o {
+		if n := o.Int(key); n != nil {
+			o[key] = rawjson.Marshal(*n)
+		}
+	}
+	return llm.ReadUsage(o)
+}
+
+func (r *run) speech(e entry, at time.Time, role, text string) error {
+	if m := heading.FindStringSubmatch(text); m != nil {
+		rest := strings.Trim(text[len(m[0]):], "\r\n")
+		switch {
+		case role == "System" && (m[1] == "chatting" || m[1] == "RolePlaying"):
+			return r.table(rest)
+		case m[1] == "Start Chat":
+			if r.phase == "" || r.turns > 0 { // a chat without its table
+				if err := r.beginPhase(nil); err != nil {
+					return err
+				}
+			}
+			if r.roles[1] != role {
+				r.roles = [2]string{"", role}
+			}
+			prompt, said := splitPrompt(rest)
+			if err := r.prompt(e, at, r.roles[0], prompt); err != nil {
+				return err
+			}
+			return r.say(e, at, &lake.ChatMessage{Kind: lake.KindContext, Agent: role, Recipient: r.roles[0], Role: "user", Content: said})
+		}
+		return r.out.Reject(e.reject(source.ReasonUnknownType, role+": heading ["+m[1]+"]"))
+	}
+	other := r.roles[0]
+	if role == other {
+		other = r.roles[1]
+	}
+	if m := turn.FindStringSubmatch(text); m != nil {
+		answering, asking := m[1], m[2]
+		other = answering
+		if role == answering {
+			other = asking
+		}
+		if r.phase == "" {
+			if err := r.beginPhase(map[string]string{"phase_name": m[3]}); err != nil {
+				return err
+			}
+		}
+		// In the brackets stands the prompt of the one who is spoken to.
+		prompt, said := splitPrompt(strings.Trim(text[len(m[0]):], "\r\n"))
+		if err := r.prompt(e, at, other, prompt); err != nil {
+			return err
+		}
+		return r.output(e, at, role, other, said)
+	}
+	if len(r.receipts) > 0 && (role == r.roles[0] || role == r.roles[1]) {
+		return r.output(e, at, role, other, text)
+	}
+	return r.out.Reject(e.reject(source.ReasonUnknownType, role+" speaks outside of a turn"))
+}
+
+// table reads the parameters of a chat, which stand before it twice.
+func (r *run) table(text string) error {
+	values := map[string]string{}
+	for _, m := range parameter.FindAllStringSubmatch(text, -1) {
+		values[m[1]] = m[2]
+	}
+	if r.phase != "" && r.turns == 0 && values["phase_name"] == "" { // the second table
+		return nil
+	}
+	return r.beginPhase(values)
+}
+
+func (r *run) beginPhase(values map[string]string) error {
+	if err := r.endPhase(); err != nil {
+		return err
+	}
+	r.phases++
+	r.phaseName = values["phase_name"]
+	r.phase = fmt.Sprintf("%s/%d", r.subject, r.phases)
+	r.roles = [2]string{values["assistant_role_name"], values["user_role_name"]}
+	r.model = strings.TrimPrefix(values["model_type"], "ModelType.")
+	r.prompts, r.turns = map[string]string{}, 0
+	return nil
+}
+
+// endPhase sends what is held back: nothing follows in the phase. A receipt
+// without an output is kept as a notice, for it was paid.
+func (r *run) endPhase() error {
+	if r.held != nil {
+		m := r.held.Data.(*lake.ChatMessage)
+		m.IsFinal = new(bool)
+		*m.IsFinal = true
+		if err := r.flush(); err != nil {
+			return err
+		}
+	}
+	for _, receipt := range r.receipts {
+		m := &lake.ChatMessage{ConversationID: r.subject, Kind: lake.KindNotice, Name: "usage", Usage: receipt.usage}
+		if err := r.out.Emit(r.event(receipt.entry, r.last, "usage", m)); err != nil {
+			return err
+		}
+	}
+	r.receipts = nil
+	return nil
+}
+
+// end is called at the end of the log, which may be cut off: nothing is final.
+func (r *run) end() error {
+	if err := r.flush(); err != nil {
+		return err
+	}
+	return r.endPhase()
+}
+
+func (r *run) flush() error {
+	if r.held == nil {
+		return nil
+	}
+	e := *r.held
+	r.held = nil
+	return r.out.Emit(e)
+}
+
+// prompt sends the system prompt of a role once a phase.
+func (r *run) prompt(e entry, at time.Time, role, prompt string) error {
+	if prompt == "" || r.prompts[role] == prompt {
+		return nil
+	}
+	r.prompts[role] = prompt
+	if err := r.flush(); err != nil {
+		return err
+	}
+	m := &lake.ChatMessage{ConversationID: r.phase, Channel: r.phaseName, Kind: lake.KindSystem, Role: "system", Agent: role, Content: prompt}
+	event := r.event(e, at, "prompt", m)
+	return r.out.Emit(event)
+}
+
+func (r *run) output(e entry, at time.Time, role, other, text string) error {
+	m := &lake.ChatMessage{Kind: lake.KindOutput, Role: "assistant", Agent: role, Recipient: other, Content: text, Model: r.model}
+	if len(r.receipts) > 0 {
+		m.Usage = r.receipts[0].usage
+		r.receipts = r.receipts[1:]
+	}
+	return r.say(e, at, m)
+}
+
+// say holds a message back until it is known whether another follows.
+func (r *run) say(e entry, at time.Time, m *lake.ChatMessage) error {
+	if err := r.flush(); err != nil {
+		return err
+	}
+	m.ConversationID, m.Channel = r.phase, r.phaseName
+	m.MessageID = fmt.Sprintf("%s#%d", r.phase, r.turns)
+	if r.turns > 0 {
+		m.ParentID = fmt.Sprintf("%s#%d", r.phase, r.turns-1)
+	}
+	r.turns++
+	event := r.event(e, at, "said", m)
+	m.Position++ // behind the prompt of the same entry
+	r.held = &event
+	return nil
+}
+
+func (r *run) event(e entry, at time.Time, key string, m *lake.ChatMessage) lake.Event {
+	m.Position, m.OrderedAt = e.ordinal*1000, r.last
+	return lake.Event{
+		ID: lake.StableID("chatdev", r.subject, fmt.Sprint(e.ordinal), key), Source: "chatdev://" + url.PathEscape(r.subject),
+		Type: "weir.chat.message.v1", Subject: r.subject, Time: at, Data: m,
+	}
+}

@@ -1,0 +1,284 @@
+package erasure
+
+import (
+	"bufio"
+	"bytes"
+	"context"
+	"encoding/base64"
+	"errors"
+	"fmt"
+	"io"
+	"io/fs"
+	"os"
+	"path"
+	"path/filepath"
+	"slices"
+	"strings"
+
+	"github.com/klauspost/compress/zstd"
+	"github.com/parquet-go/parquet-go"
+
+	"github.com/weir-lake/weir/lake"
+)
+
+// Finding is a place in a lake's folder that still holds what was erased.
+type Finding struct {
+	File   string `json:"file"`   // relative to the lake
+	Where  string `json:"where"`  // bytes, a column, or within a compressed block
+	Offset int64  `json:"offset"` // of the bytes, where they lie open
+	Count  int    `json:"count"`  // pieces found there
+}
+
+// ScanReport is what Scan read and found.
+type ScanReport struct {
+	Files    int       `json:"files"`
+	Bytes    int64     `json:"bytes"`   // on disk
+	Decoded  int64     `json:"decoded"` // bytes of values in Parquet and of compressed blocks
+	Prints   int       `json:"prints"`  // pieces that were looked for
+	Findings []Finding `json:"findings"`
+}
+
+// Scan reads every byte below the lake's folder: files as they lie, the values
+// of every Parquet file's columns, base64 in dead letters decoded, and what is
+// compressed with zstd, such as batches of the embedded broker. It looks for the
+// fingerprints of all that was erased, and for the plain names given. Progress is
+// told the bytes read; it may be nil.
+func Scan(ctx context.Context, lk *lake.Lake, names []string, progress func(bytes int64)) (ScanReport, error) {
+	p, _, err := loadPrints(ctx, lk)
+	if err != nil {
+		return ScanReport{}, fmt.Errorf("scan: %w", err)
+	}
+	s := &scanner{lake: lk, base: base(lk.ErasureKey()), prints: p, report: ScanReport{Findings: []Finding{}}}
+	for _, name := range names {
+		if len(name) == 0 {
+			continue
+		}
+		s.prints.put(len(name), hashPiece(s.base, []byte(name)))
+	}
+	s.report.Prints = s.prints.count()
+	if progress == nil {
+		progress = func(int64) {}
+	}
+	err = filepath.WalkDir(lk.Dir(), func(name string, entry fs.DirEntry, err error) error {
+		switch {
+		case errors.Is(err, fs.ErrNotExist): // gone meanwhile
+			return nil
+		case err != nil:
+			return err
+		case ctx.Err() != nil:
+			return ctx.Err()
+		case !entry.Type().IsRegular():
+			return nil
+		}
+		relative, err := filepath.Rel(lk.Dir(), name)
+		if err != nil {
+			return err
+		}
+		relative = filepath.ToSlash(relative)
+		if relative == printsName {
+			return nil
+		}
+		n, err := s.file(ctx, name, relative)
+		progress(n)
+		if errors.Is(err, fs.ErrNotExist) {
+			return nil
+		}
+		return err
+	})
+	if err != nil {
+		return s.report, fmt.Errorf("scan: %w", err)
+	}
+	return s.report, nil
+}
+
+type scanner struct {
+	lake   *lake.Lake
+	base   uint64
+	prints prints
+	report ScanReport
+}
+
+// file scans one file in every way that applies.
+func (s *scanner) file(ctx context.Context, name, relative string) (int64, error) {
+	f, err := os.Open(name)
+	if err != nil {
+		return 0, err
+	}
+	defer f.Close()
+	s.report.Files++
+	read, err := s.raw(f, relative)
+	s.report.Bytes += read
+	if err != nil {
+		return read, err
+	}
+	if strings.HasSuffix(relative, ".parquet") {
+		layer, table := path.Split(path.Dir(relative))
+		err = readTextsOf(f, func(column string, text []byte) {
+			s.report.Decoded += int64(len(text))
+			s.look(relative, "column "+column, -1, text)
+			if path.Base(layer)+"."+table == deadLetters && column == "body" {
+				if body, err := base64.StdEncoding.DecodeString(string(text)); err == nil {
+					s.look(relative, "column body, base64", -1, body)
+				}
+			}
+		})
+		if err != nil {
+			// Torn files are verify's to report; their bytes were looked at.
+			return read, nil
+		}
+	}
+	return read, nil
+}
+
+const scanBlock = 1 << 20
+
+// raw looks at the bytes as they lie, and at what is compressed within.
+func (s *scanner) raw(f *os.File, relative string) (int64, error) {
+	longest := 1
+	for length := range s.prints {
+		longest = max(longest, length)
+	}
+	isParquet := strings.HasSuffix(relative, ".parquet")
+	buffer := make([]byte, 0, scanBlock+longest)
+	var at int64
+	for {
+		n, err := io.ReadFull(f, buffer[len(buffer):len(buffer)+scanBlock])
+		fresh := len(buffer)
+		buffer = buffer[:fresh+n]
+		s.look(relative, "bytes", at-int64(fresh), buffer)
+		if !isParquet {
+			s.frames(f, relative, buffer, at-int64(fresh), fresh)
+		}
+		at += int64(n)
+		if err != nil {
+			if errors.Is(err, io.EOF) || errors.Is(err, io.ErrUnexpectedEOF) {
+				return at, nil
+			}
+			return at, err
+		}
+		// What may go on in the next block is looked at again with it.
+		keep := min(longest-1, len(buffer))
+		buffer = append(buffer[:0], buffer[len(buffer)-keep:]...)
+	}
+}
+
+var zstdMagic = []byte{0x28, 0xb5, 0x2f, 0xfd}
+
+// frames decompresses the zstd frames that begin in a buffer, at or behind from.
+func (s *scanner) frames(f *os.File, relative string, buffer []byte, offset int64, from int) {
+	from = max(0, from-len(zstdMagic)+1)
+	for {
+		at := bytes.Index(buffer[from:], zstdMagic)
+		if at < 0 {
+			return
+		}
+		from += at
+		s.frame(io.NewSectionReader(f, offset+int64(from), 64<<20), relative, offset+int64(from))
+		from += len(zstdMagic)
+	}
+}
+
+// frame looks through one compressed frame. What is none, or is cut off, ends it.
+func (s *scanner) frame(r io.Reader, relative string, offset int64) {
+	decoder, err := zstd.NewReader(r, zstd.WithDecoderConcurrency(1), zstd.WithDecoderMaxMemory(64<<20), zstd.IgnoreChecksum(true))
+	if err != nil {
+		return
+	}
+	defer decoder.Close()
+	var text bytes.Buffer
+	_, _ = io.Copy(&text, io.LimitReader(bufio.NewReader(decoder), 64<<20)) // up to where it makes no sense
+	s.report.Decoded += int64(text.Len())
+	s.look(relative, fmt.Sprintf("compressed at byte %d", offset), -1, text.Bytes())
+}
+
+// look searches a text. Offset is where it lies in the file; negative: nowhere
+// in particular.
+func (s *scanner) look(relative, where string, offset int64, text []byte) {
+	s.prints.search(s.base, text, func(at, _ int, _ uint64) {
+		i := slices.IndexFunc(s.report.Findings, func(f Finding) bool { return f.File == relative && f.Where == where })
+		if i < 0 {
+			i = len(s.report.Findings)
+			first := int64(-1)
+			if offset >= 0 {
+				first = offset + int64(at)
+			}
+			s.report.Findings = append(s.report.Findings, Finding{File: relative, Where: where, Offset: first})
+		}
+		s.report.Findings[i].Count++
+	})
+}
+
+// readTexts gives the texts in a table's data file, with the columns that they
+// stand in.
+func readTexts(ctx context.Context, lk *lake.Lake, table, name string, each func(column string, text []byte)) error {
+	r, err := lk.Storage().Open(ctx, strings.Replace(table, ".", "/", 1)+"/"+name)
+	if err != nil {
+		return err
+	}
+	defer r.Close()
+	return readParquet(r, r.Size(), each)
+}
+
+func readTextsOf(f *os.File, each func(column string, text []byte)) error {
+	info, err := f.Stat()
+	if err != nil {
+		return err
+	}
+	return readParquet(f, info.Size(), each)
+}
+
+func readParquet(r io.ReaderAt, size int64, each func(column string, text []byte)) (err error) {
+	defer func() {
+		if p := recover(); p != nil { // the library panics on some malformed files
+			err = fmt.Errorf("%v", p)
+		}
+	}()
+	file, err := parquet.OpenFile(r, size, parquet.SkipPageIndex(true), parquet.SkipBloomFilters(true))
+	if err != nil {
+		return err
+	}
+	columns := file.Schema().Columns()
+	for _, group := range file.RowGroups() {
+		for i, chunk := range group.ColumnChunks() {
+			if chunk.Type().Kind() != parquet.ByteArray {
+				continue
+			}
+			if err := readColumn(chunk, columns[i][0], each); err != nil {
+				return err
+			}
+		}
+	}
+	return nil
+}
+
+func readColumn(chunk parquet.ColumnChunk, column string, each func(column string, text []byte)) error {
+	pages := chunk.Pages()
+	defer pages.Close()
+	values := make([]parquet.Value, 512)
+	for {
+		page, err := pages.ReadPage()
+		if errors.Is(err, io.EOF) {
+			return nil
+		}
+		if err != nil {
+			return err
+		}
+		reader := page.Values()
+		for {
+			n, err := reader.ReadValues(values)
+			for _, value := range values[:n] {
+				if !value.IsNull() {
+					each(column, value.ByteArray())
+				}
+			}
+			if errors.Is(err, io.EOF) || err == nil && n == 0 {
+				break
+			}
+			if err != nil {
+				parquet.Release(page)
+				return err
+			}
+		}
+		parquet.Release(page)
+	}
+}
