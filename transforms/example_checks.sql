@@ -10,7 +10,7 @@
 --               submit, exit, done, complete, final_result, transfer_*, handoff_*)
 --   refusal     the last target makes no call, has fewer than 600 characters and declines in its first 120; it is
 --               honest where tools are declared and it speaks of abilities or tools that are missing
---   lines       of the targets, without empty lines and code fences
+--   lines       of the target with the most repeats, without code blocks and lines of fewer than 12 characters
 -- sources:
 --   provider identity: open-instruct's filter by keywords; refusal opening and structure: curation.md §2b; key
 --   patterns: the providers' published prefixes
@@ -29,7 +29,7 @@
 --   empty_target_count    BIGINT       targets without text and calls
 --   longest_repeat        BIGINT       longest run of equal calls
 --   repeated_call_count   BIGINT       calls that stand in runs of three or more equal ones
---   line_count            BIGINT       lines
+--   line_count            BIGINT       lines, see rules
 --   duplicate_line_rate   DOUBLE       share of them that are repeats, 0 to 1
 --   is_refusal            BOOLEAN      the last target declines
 --   is_honest_decline     BOOLEAN      it declines because no tool or ability fits
@@ -213,17 +213,31 @@ text_checks as (
     group by example_id
 ),
 
+-- An answer that restates code with a change is no loop: each target is looked
+-- at by itself, without its code.
 lines as (
     select
         example_id,
-        count(*) as line_count,
-        1 - count(distinct line) / count(*) as duplicate_line_rate,
+        arg_max(len(said), (len(said) - len(list_distinct(said)), len(said), -message_no))::BIGINT as line_count,
+        arg_max(
+            case when len(said) > 0 then 1 - len(list_distinct(said)) / len(said) else 0 end,
+            (len(said) - len(list_distinct(said)), len(said), -message_no)
+        ) as duplicate_line_rate,
 
     from (
-        select example_id, trim(unnest(string_split(message.content, chr(10)))) as line from spoken where message.weight > 0
-    )
+        select
+            example_id,
+            message_no,
+            [
+                trim(line)
+                for line in string_split(regexp_replace(message.content, '(?s)```.*?(```|$)', '', 'g'), chr(10))
+                if len(trim(line)) >= 12 and regexp_matches(line, '\pL')
+            ] as said,
 
-    where line <> '' and not starts_with(line, '```')
+        from spoken
+
+        where message.weight > 0
+    )
 
     group by example_id
 ),

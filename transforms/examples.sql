@@ -8,12 +8,14 @@
 -- order:   started_at
 -- rules:
 --   task_type   the first that holds: generated → as its generator said; started by another's call → handoff; a
---               target that speaks of the constitution, or of what the rules or principles say → constitutional;
+--               target that speaks of our own constitution, or of what the rules or principles say → constitutional
+--               ("the constitution says" only in the mouth of a named agent: a country has one, too);
 --               group chat → conflict_resolution where a claim was refused, or someone disagrees, objects or
---               points to an earlier claim; synthesis where the last target draws things together; handoff where
---               the agent hands over, as an event or in a target; else coordination. A call that transfers or
---               delegates → handoff; tool calls, coding sessions and checkpoints → task_completion; else other. A
---               system prompt decides nothing: it is the same in every task
+--               points to an earlier claim; synthesis where the last target draws what was said together; handoff
+--               where the agent hands over, as an event or in a target; else coordination. A call that transfers or
+--               delegates → handoff; tool calls, coding sessions, runs of coding agents (SWE-agent and OpenHands act
+--               in text, too) and checkpoints → task_completion; else other. A system prompt decides nothing: it is
+--               the same in every task
 --   tools       where the log declares none, one a tool that was called, with the argument names and types seen
 --   content     content_hash covers role, name, text with white space folded, calls and weight of each message,
 --               and tools and response format; ids, reasoning and models are left out
@@ -205,22 +207,27 @@ select
         when len([
             message for message in targets if regexp_matches(
                 message.content,
-                '\b(constitution(al)?|(the|our|my) (rules?|principles?) (say|require|forbid|ask)s?|against (the|'
-                    || 'our|my) (rules?|principles?))\b',
+                '\b((our|my) constitution|constitutional (principle|rule)s?|(the|our|my) (rules?|principles?) '
+                    || '(say|require|forbid|ask)s?|against (the|our|my) (rules?|principles?))\b',
                 'i'
-            )
+            ) or (agent is not null and regexp_matches(
+                message.content, '\bthe constitution (says|asks|requires|forbids|tells|demands)\b', 'i'
+            ))
         ]) > 0 then 'constitutional'
         when source = 'group_chat' and (has_refused_claim or len([
             message for message in messages if message.role in ('assistant', 'user') and regexp_matches(
                 message.content,
-                '\b(i (strongly |respectfully )?(disagree|object)|conflict(s|ing)?|veto|overrul(e|ed|ing)|both claim(ed)?|'
-                    || '(claim|decision) stands|(is|was) (already )?(mine|claimed))\b',
+                '\b(i (strongly |respectfully )?(disagree|object)|veto|overrul(e|ed|ing)|both claim(ed)?|'
+                    || '(claim|decision) stands|(is|was) already (mine|claimed)|(is|was) mine since|'
+                    || 'conflict(s|ing)? (claim|proposal|plan|instruction|priorit|with (my|your|our|the) (claim|plan|proposal)))',
                 'i'
             )
         ]) > 0) then 'conflict_resolution'
         when source = 'group_chat' and regexp_matches(
             targets[-1].content,
-            '\b(synthesi|in summary|to sum up|taken together|combining|consensus|put(ting)? (both|all|it all|everything) together)',
+            '\b(synthesi|in summary|to sum up|taken together|consensus|'
+                || 'combining (the|our|your|both|these|all)( \w+)? (finding|result|report|view|proposal|answer|point)s?|'
+                || 'put(ting)? (both|all|it all|everything) together)',
             'i'
         ) then 'synthesis'
         when source = 'group_chat' and (hands_over or len([
@@ -236,6 +243,7 @@ select
         ]) > 0 then 'handoff'
         when source = 'group_chat' then 'coordination'
         when source in ('claude_code', 'checkpoint')
+            or regexp_matches(source_uri, '^(swe-agent|openhands):')
             or len([message for message in targets if len(message.tool_calls) > 0]) > 0 then 'task_completion'
         else 'other'
     end as task_type,

@@ -3,14 +3,15 @@
 -- grain:   one row per context window and agent that speaks in it
 -- key:     example_id
 -- scope:   subject
--- inputs:  curated.turns
+-- inputs:  curated.turns, curated.credits
 -- order:   started_at
 -- rules:   (semantics §2, group chat)
 --   system          A's own prompt; else the chat's; else a roster that names A
 --   assistant       A's logged outputs, each a target; roles are recomputed for each A
 --   user            everyone else, with a name: other agents, people, templates, scripts
 --   tool            results of A's own calls, after the call; others' calls and results are told as text
---   tail            everything after A's last output is trimmed
+--   tail            everything after A's last target is trimmed
+--   step credit     where threshold step_credit applies, no output from the mistake on is a target: see curated.credits
 -- columns:
 --   example_id          VARCHAR      md5 of conversation, window's first turn and agent
 --   subject_id          VARCHAR      the unit that a split never cuts through
@@ -23,7 +24,7 @@
 --   messages            MESSAGE[]    canonical messages; weight 1 is a target
 --   tools               TOOL[]       tools that were declared
 --   origin_event_ids    VARCHAR[]    the events that it was made from
---   notes               VARCHAR[]    roster, opens_with_summary, interrupted, refused_call, truncated, empty_output, tail_trimmed
+--   notes               VARCHAR[]    roster, opens_with_summary, interrupted, refused_call, truncated, empty_output, tail_trimmed, step_credit
 --   window_index        BIGINT       context window of the conversation, 0-based
 --   is_context_missing  BOOLEAN      something that the model saw is not in the lake
 --   is_final            BOOLEAN      a terminal event ended the conversation
@@ -120,6 +121,7 @@ views as (
         case when answered.turn_id is null then 0 else 1 end as minor,
         group_turns.kind = 'output' and group_turns.agent = targets.agent as is_own,
         answered.caller is not distinct from targets.agent as is_own_result,
+        credits.turn_index as mistake_index,
 
     from targets
 
@@ -129,6 +131,10 @@ views as (
         and group_turns.window_index = targets.window_index
 
     left join answered on answered.turn_id = group_turns.turn_id
+
+    left join (select * from curated.credits where is_applied) as credits
+        on credits.subject_id = group_turns.subject_id
+        and credits.conversation_id = group_turns.conversation_id
 
     where group_turns.kind <> 'system'
 
@@ -157,7 +163,10 @@ told as (
             else content
         end as content,
         coalesce(name, agent) as name,
-        is_own and not is_refused and (content <> '' or len(tool_calls) > 0) as is_target,
+        is_own
+            and not is_refused
+            and (content <> '' or len(tool_calls) > 0)
+            and (mistake_index is null or turn_index < mistake_index) as is_target,
         case
             when is_own then 'assistant'
             when is_own_result and kind in ('tool_result', 'refusal', 'environment') then 'tool'
@@ -228,7 +237,8 @@ windows as (
                     when bool_or(is_own and content = '' and coalesce(len(tool_calls), 0) = 0 and parts is null)
                         then 'empty_output'
                 end,
-                case when bool_or(is_message and not is_kept) then 'tail_trimmed' end
+                case when bool_or(is_message and not is_kept) then 'tail_trimmed' end,
+                case when bool_or(mistake_index is not null) then 'step_credit' end
             ] if note is not null
         ] as notes,
         bool_or(is_context_missing) as is_context_missing,

@@ -3,7 +3,7 @@
 -- grain:   one row per context window with at least one model output
 -- key:     example_id
 -- scope:   subject
--- inputs:  curated.turns
+-- inputs:  curated.turns, curated.credits
 -- order:   started_at
 -- rules:   (semantics §2)
 --   target          a logged output with text or calls; not one whose call a human refused
@@ -12,6 +12,7 @@
 --   queued          what a human typed while the agent worked is a user message at its place
 --   left out        notices, interruptions, synthetic error lines, outputs that hold only reasoning
 --   tail            everything after the last target is trimmed: unanswered prompts, trailing results
+--   step credit     where threshold step_credit applies, no output from the mistake on is a target: see curated.credits
 --   branch          a conversation that branches off another has the turns above as context, none of them a target
 --   eval traffic    a conversation with a purpose (eval, suite, judge) gives no example
 -- columns:
@@ -26,7 +27,7 @@
 --   messages            MESSAGE[]    canonical messages; weight 1 is a target
 --   tools               TOOL[]       tools that were declared
 --   origin_event_ids    VARCHAR[]    the events that it was made from
---   notes               VARCHAR[]    opens_with_summary, branch, interrupted, refused_call, truncated, empty_output, tail_trimmed
+--   notes               VARCHAR[]    opens_with_summary, branch, interrupted, refused_call, truncated, empty_output, tail_trimmed, step_credit
 --   window_index        BIGINT       context window of the conversation, 0-based
 --   is_context_missing  BOOLEAN      something that the model saw is not in the lake
 --   is_final            BOOLEAN      a terminal event ended the conversation
@@ -155,13 +156,19 @@ placed as (
         session_turns.kind = 'output'
             and not session_turns.is_refused
             and not session_turns.is_above
-            and (session_turns.content <> '' or len(session_turns.tool_calls) > 0) as is_target,
+            and (session_turns.content <> '' or len(session_turns.tool_calls) > 0)
+            and (credits.turn_index is null or session_turns.turn_index < credits.turn_index) as is_target,
+        credits.turn_index is not null as is_credited,
 
     from session_turns
 
     left join answered
         on answered.turn_id = session_turns.turn_id
         and answered.conversation_id = session_turns.conversation_id
+
+    left join (select * from curated.credits where is_applied) as credits
+        on credits.subject_id = session_turns.subject_id
+        and credits.conversation_id = session_turns.conversation_id
 
     -- A call is answered once: what repeats the answer is left out.
     qualify answered.turn_id is null
@@ -242,7 +249,8 @@ select
                 when bool_or(kind = 'output' and content = '' and coalesce(len(tool_calls), 0) = 0 and parts is null)
                     then 'empty_output'
             end,
-            case when bool_or(is_message and not is_kept) then 'tail_trimmed' end
+            case when bool_or(is_message and not is_kept) then 'tail_trimmed' end,
+            case when bool_or(is_credited) then 'step_credit' end
         ] if note is not null
     ] as notes,
     window_index,
