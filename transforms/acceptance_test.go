@@ -9,11 +9,23 @@ import (
 	"testing"
 
 	"github.com/weir-lake/weir/ingest/source"
+	"github.com/weir-lake/weir/ingest/source/autogen"
 	"github.com/weir-lake/weir/ingest/source/cassette"
+	"github.com/weir-lake/weir/ingest/source/chatdev"
+	"github.com/weir-lake/weir/ingest/source/chatgpt"
 	"github.com/weir-lake/weir/ingest/source/claudecode"
+	"github.com/weir-lake/weir/ingest/source/codex"
+	"github.com/weir-lake/weir/ingest/source/entire"
+	"github.com/weir-lake/weir/ingest/source/geminicli"
+	"github.com/weir-lake/weir/ingest/source/irc"
 	"github.com/weir-lake/weir/ingest/source/langfuse"
 	"github.com/weir-lake/weir/ingest/source/langgraph"
+	"github.com/weir-lake/weir/ingest/source/litellm"
+	"github.com/weir-lake/weir/ingest/source/openhands"
+	"github.com/weir-lake/weir/ingest/source/sharegpt"
 	"github.com/weir-lake/weir/ingest/source/sweagent"
+	"github.com/weir-lake/weir/ingest/source/tensorzero"
+	"github.com/weir-lake/weir/ingest/source/toolbench"
 	"github.com/weir-lake/weir/lake"
 	"github.com/weir-lake/weir/lake/derive"
 	"github.com/weir-lake/weir/lake/duck"
@@ -138,7 +150,8 @@ var sampleChecks = []struct{ about, want, query string }{
 
 	// Checkpoints that forget.
 	{"langgraph: checkpoints, distinct messages", "19, 12", `
-		select concat_ws(', ', (select count(*) from curated.checkpoints), count(distinct m.event_id)) from (select unnest(messages) as m from curated.checkpoints)`},
+		select concat_ws(', ', (select count(*) from curated.checkpoints where starts_with(source_uri, 'langgraph:')), count(distinct m.event_id))
+		from (select unnest(messages) as m from curated.checkpoints where starts_with(source_uri, 'langgraph:'))`},
 	{"langgraph: targets by window", "4, 2", `select string_agg(target_count, ', ' order by window_index) from examples('academy')`},
 	{"langgraph: the second window opens with the summary and one assistant message of the first", "system, 1", `
 		select concat_ws(', ', messages[1].role, len([m for m in messages if m.role = 'assistant' and m.weight = 0])) from examples('academy') where window_index = 1`},
@@ -159,13 +172,88 @@ var sampleChecks = []struct{ about, want, query string }{
 		select concat_ws(', ', (select count(*) from curated.judgements), (select count(*) from curated.judgements where not higher_is_better), string_agg(distinct verdict, ' '))
 		from curated.quality where example_id in (select example_id from traces())`},
 
+	// Group chats that failed.
+	{"failed chats: conversations, questions, groups", "46, 43, 43", `
+		select concat_ws(', ', count(distinct conversation_id), count(distinct task_id), count(distinct group_id)) from failed() join curated.splits using (example_id)`},
+	{"failed chats: why nothing of them trains", "outcome_failure", `select string_agg(distinct reason, ' ') from failed() join curated.funnel using (example_id)`},
+	// A task's attachment is called by the question's id: the models saw that.
+	{"failed chats: labels and ids in examples, but in names of files", "0", `
+		select count(*) from (select unnest(messages).content as content, task_id from failed())
+		where regexp_matches(content, task_id || '(/|\s|$)') or regexp_matches(content, 'mistake_(agent|step|reason)|ground_truth|SCENARIO\.PY')`},
+	{"failed chats: targets by the terminal, first messages that are targets", "0, 0", `
+		select concat_ws(', ', count(*) filter (where agent = 'Computer_terminal'), count(*) filter (where messages[2].weight > 0)) from failed()`},
+	// One set of prompts leaves out an agent that speaks.
+	{"failed chats: agents of algorithm-made ones without a prompt of their own", "WebServing_Expert", `
+		select string_agg(agent, ' ') from failed() where messages[1].event_id is null and agent not in ('Orchestrator', 'Assistant', 'WebSurfer', 'FileSurfer', 'ComputerTerminal')`},
+	{"failed chats: others' thoughts in what an agent sees", "0", `
+		select count(*) from (select unnest(messages) as m from failed()) where m.role = 'user' and m.reasoning is not null`},
+	{"failed chats: outputs before the mistakes of algorithm-made ones", "48", `
+		select count(*) from turns('algorithm') as t join curated.credits using (subject_id, conversation_id)
+		where kind = 'output' and t.turn_index < credits.turn_index`},
+
+	// Role-play log, and a chat without an agent.
+	{"role-play: outputs by run", "14, 12, 24, 45", `
+		select concat_ws(', ', (select count(*) from turns('Gomoku') where kind = 'output'), (select count(*) from turns('Notebook') where kind = 'output'),
+			(select count(*) from turns('2048') where kind = 'output'), (select count(*) from turns('md2html') where kind = 'output'))`},
+	{"role-play: targets, words of people", "95, 3", `
+		select concat_ws(', ', sum(target_count), (select count(*) from curated.turns where starts_with(source_uri, 'chatdev:') and kind = 'prompt'))
+		from curated.examples where starts_with(source_uri, 'chatdev:')`},
+	// The runs' first phases put one template in the same words: they are tied, too.
+	{"role-play: runs that are cut", "0", `
+		select count(*) from (select split_part(conversation_id, '/', 1) as run from curated.examples join curated.splits using (example_id)
+		where starts_with(source_uri, 'chatdev:') group by run having count(distinct group_id) > 1)`},
+	{"role-play: examples of Gomoku", "14", `select count(*) from examples('Gomoku')`},
+	// 5,378 messages, and two actions.
+	{"a chat without an agent: messages, examples", "5380, 0", `
+		select concat_ws(', ', count(*), (select count(*) from curated.examples where starts_with(source_uri, 'irc:'))) from curated.messages
+		where starts_with(source_uri, 'irc:') and kind = 'prompt'`},
+
+	// Outcome words.
+	{"SWE-agent: targets by file", "15, 18, 4, 5, 7, 11, 12, 21", `
+		select string_agg(n, ', ' order by file) from (
+			select file, sum(target_count) as n from curated.examples join sample_events on event_id = origin_event_ids[1] where starts_with(source_uri, 'swe-agent:') group by file)`},
+	{"SWE-agent: outcomes, files with calls", "unknown, 2", `
+		select concat_ws(', ', string_agg(distinct outcome, ' '), count(*) filter (where call_count > 0)) from curated.quality join curated.examples using (example_id)
+		where starts_with(source_uri, 'swe-agent:')`},
+	{"OpenHands: calls, tools, outcome of the three runs on an issue", "23, 33, 49; 4; unknown", `
+		select concat_ws('; ', string_agg(call_count, ', ' order by call_count), string_agg(distinct len(tools), ' '), string_agg(distinct outcome, ' '))
+		from curated.quality join examples('multi_swe') using (example_id)`},
+	{"ToolBench: outputs by file", "3, 5, 4, 3, 4", `
+		select string_agg(target_count, ', ' order by file) from curated.examples join sample_events on event_id = origin_event_ids[1] where starts_with(source_uri, 'toolbench:')`},
+	{"ToolBench: successes; gave up; calls what it has not", "0; failure; undeclared_tool", `
+		select concat_ws('; ', count(*) filter (where outcome = 'success'), any_value(outcome) filter (where starts_with(file, 'G2_answer_10')), any_value(reasons[1]) filter (where starts_with(file, 'G3')))
+		from curated.quality join curated.examples using (example_id) join sample_events on event_id = origin_event_ids[1] where starts_with(source_uri, 'toolbench:')`},
+	{"ToolBench: the harness's words are context, and repair nothing", "context, 0", `
+		select concat_ws(', ', (select string_agg(distinct kind, ' ') from curated.turns where starts_with(content, 'This is not the first time')),
+			(select count(*) from curated.exchanges join turns('G') as t on t.turn_id = exchange_id where is_repaired))`},
+
+	// Duplicates and honest refusals.
+	{"ShareGPT: distinct with tools, without", "265, 262", `
+		select concat_ws(', ', count(distinct content_hash), count(distinct list_transform(messages, lambda m: {'r': m.role, 'c': m.content, 't': m.tool_calls})))
+		from shared()`},
+	// Of two pairs that are alike at 0.8 one has other tools at hand, so that its answer is another lesson: it stays.
+	{"ShareGPT: duplicates: three with a tool worded otherwise, one alike at 0.8", "4", `
+		select count(*) from shared() join curated.funnel using (example_id) where reason = 'duplicate'`},
+	{"ShareGPT: the three with other tools are in one group each", "3", `
+		select count(*) from (
+			select list_transform(messages, lambda m: {'r': m.role, 'c': m.content, 't': m.tool_calls}) as words, count(distinct group_id) as g
+			from shared() join curated.splits using (example_id) group by words having count(*) > 1) where g = 1`},
+	{"ShareGPT: that decline and are excluded for another reason than duplicates", "0", `
+		select count(*) from shared() join curated.funnel using (example_id) join curated.quality using (example_id)
+		where (is_refusal or contains(messages[-1].content, 'I''m sorry, but')) and reason is not null and reason <> 'duplicate'`},
+	{"ShareGPT: same first prompt, dropped as duplicates", "0", `
+		select count(*) from shared() join curated.funnel using (example_id)
+		where reason = 'duplicate' and contains(messages[1].content || coalesce(messages[2].content, ''), 'Can you please book a flight for me from New York to London?')`},
+
 	// Two runs of one task.
 	{"marshmallow-1867: runs in one group", "2, 1", `
 		select concat_ws(', ', count(distinct subject_id), count(distinct group_id)) from examples('replay__marshmallow')
 		join (select example_id, group_id from curated.splits) using (example_id)`},
 
 	// All of them.
-	{"outcomes without evidence", "0", `select count(*) from curated.quality where outcome <> 'unknown'`},
+	{"outcomes without evidence", "0", `
+		select count(*) from curated.quality join curated.examples using (example_id)
+		where outcome <> 'unknown' and examples.subject_id not in (select subject_id from curated.outcomes)`},
 	{"examples without a fate, links across sides", "0, 0", `
 		select concat_ws(', ', (select count(*) from curated.examples) - (select count(*) from curated.funnel), sum(link_count)) from curated.leaks`},
 	{"outputs that are targets twice", "0", `
@@ -179,6 +267,8 @@ create macro line(prefix, id) as (select any_value(position // 1000) from sample
 create macro turns(prefix) as table select * from curated.turns where turn_id in (select event_id from sample_events where starts_with(file, prefix));
 create macro examples(prefix) as table select * from curated.examples where origin_event_ids[1] in (select event_id from sample_events where starts_with(file, prefix));
 create macro judged(prefix) as table select * from curated.quality join (select example_id, window_index from examples(prefix)) using (example_id);
+create macro failed() as table select * from curated.examples where starts_with(source_uri, 'groupchat://autogen');
+create macro shared() as table select * from curated.examples where starts_with(source_uri, 'sharegpt:');
 create macro traces() as table select * from curated.examples where source_uri like 'langfuse:%';
 create macro slices() as table select * from curated.turns where turn_id in (
 	select event_id from sample_events where regexp_matches(file, '^(8b|10|48|ba|44|4b|72)_'));
@@ -197,11 +287,19 @@ func TestSamples(t *testing.T) {
 	}
 	lk := laketest.New(t)
 	in := &sampleReader{t: t, table: "create table sample_events (event_id varchar, file varchar, position bigint)"}
-	in.read(claudecode.Format(), filepath.Join(dir, "claude-code", "*.jsonl"))
-	in.read(cassette.Format(), filepath.Join(dir, "llm-http", "*", "*.yaml"))
-	in.read(langgraph.Format(), filepath.Join(dir, "langgraph", "*.db"))
-	in.read(sweagent.Format(), filepath.Join(dir, "swe-agent", "*marshmallow-1867.traj"))
-	in.read(langfuse.Format(), filepath.Join(dir, "langfuse", "*.json"))
+	for _, sample := range []struct {
+		format  source.Format
+		pattern string
+	}{
+		{claudecode.Format(), "claude-code/*.jsonl"}, {cassette.Format(), "llm-http/*/*.yaml"}, {langgraph.Format(), "langgraph/*.db"},
+		{sweagent.Format(), "swe-agent/*.traj"}, {langfuse.Format(), "langfuse/*.json"}, {autogen.Format(), "ag2-groupchat/*.json"},
+		{chatdev.Format(), "chatdev-log/*.log"}, {irc.Format(), "irc/*.raw.txt"}, {openhands.Format(), "openhands/*.json*"},
+		{toolbench.Format(), "toolbench/*.json"}, {sharegpt.Format(), "sharegpt/*.json"}, {chatgpt.Format(), "chatgpt-export/*.json"},
+		{geminicli.Format(), "gemini-cli/*.jsonl"}, {codex.Format(), "codex-shape-only/*.jsonl"}, {entire.Format(), "entire-checkpoint/*.json"},
+		{litellm.Format(), "litellm/*.json"}, {tensorzero.Format(), "tensorzero/*.jsonl"},
+	} {
+		in.read(sample.format, filepath.Join(dir, filepath.FromSlash(sample.pattern)))
+	}
 	laketest.Append(t, lk, in.events...)
 
 	session, err := duck.Open(t.Context(), duck.Options{Threads: 2, TempDir: t.TempDir()})
