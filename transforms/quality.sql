@@ -3,29 +3,35 @@
 -- grain:   one row per example
 -- key:     example_id
 -- scope:   subject
--- inputs:  curated.examples, curated.example_checks, curated.exchanges, curated.turns, curated.checkpoints,
---   curated.outcomes, curated.feedback, curated.judgements, curated.reviews
+-- inputs:  curated.examples, curated.example_checks, curated.example_texts, curated.exchanges, curated.turns,
+--   curated.checkpoints, curated.outcomes, curated.feedback, curated.judgements, curated.reviews,
+--   curated.thresholds (whole)
 -- order:   started_at
 -- rules:
 --   hard        each of these reasons drops the example and sets the score to 0, whatever else speaks for it, in
 --               this order: context_missing, no_target, result_without_call, call_without_result, bad_arguments,
---               role_order, undeclared_tool, empty_target, truncated, secret, outcome_failure, review_reject,
---               provider_identity, repetition, repeated_calls
+--               role_order, undeclared_tool, empty_target, truncated, bad_ending (something follows the last target),
+--               think_tag (reasoning left in a text), secret, outcome_failure, review_reject, provider_identity,
+--               repetition, repeated_calls; low_score last, where threshold least_score is set
 --   score       the base times every fault's factor; then every merit closes a part of the gap to 1: monotone in
 --               each signal
 --   base        0.95 accepted by a reviewer, 0.90 outcome success, 0.50 nothing known
 --   faults      refusal 0.9, repairs 1 − 0.5 × rate, frustration 1 − 0.3 × rate, interruptions 1 − 0.2 × rate,
---               tool errors 1 − 0.3 × rate, a failed step 0.8, bad feedback 0.6, a judge's failures 1 − 0.2 × rate,
---               three equal calls in a row 0.8, repeated lines 1 − rate
+--               tool failures 1 − 0.3 × rate, a failed step 0.8, bad feedback 0.6, a judge's failures 1 − 0.2 × rate,
+--               equal calls in a row 0.8, repeated lines 1 − rate, repeated answers 1 − 0.5 × rate, a trivial
+--               answer 0.8
 --   merits      thanks 0.2 × rate, good feedback 0.3, a judge's passes 0.1 × rate (an uncalibrated judge alone
 --               never decides)
 --   outcome     success or failure of the task as the latest evidence has it (outcome events, the log's own label,
 --               a checkpoint's outcome); words such as submitted, finish or completed are none: unknown
+--   step credit an example of a failed conversation that ends before the labelled mistake is no failure, and no
+--               success: see curated.credits
+--   reactions   of sessions curated.exchanges; of calls, checkpoints and generated examples what a user says right
+--               after a target; in group chats nobody is asked
 --   refusal     a signal, never a reason: to decline what no declared tool can do is right
 -- thresholds:
---   repetition      more than 30 % of 10 or more lines of the targets are repeats (datatrove, Gopher repetition filter)
---   repeated_calls  3 equal calls in a row are a fault; a reason where they are half of at least 6 calls (ours)
---   feedback        below 0.4 is bad, above 0.6 good (ours)
+--   quality.yaml has them with their defaults and sources, curated.thresholds as they count; one that is not there
+--   decides nothing
 -- columns:
 --   example_id            VARCHAR      the example
 --   subject_id            VARCHAR      the unit that a split never cuts through
@@ -65,7 +71,39 @@
 --   is_context_missing    BOOLEAN      something that the model saw is not in the lake
 --   started_at            TIMESTAMPTZ  first event of the example
 --   score_before_review   DOUBLE       success_score as it would be without reviews, 0 to 1
-with names as (
+--   language              VARCHAR      language of the targets, see curated.example_texts
+--   prompt_chars          BIGINT       characters of the last user message before the last target
+--   answer_chars          BIGINT       characters of the last target's text
+--   token_estimate        BIGINT       tokens of the whole example, characters / 4
+--   longest_sentence_run  BIGINT       equal sentences in a row within a target
+--   repeated_target_count BIGINT       targets that say what an earlier one said
+--   suspected_error_count BIGINT       results that the log does not rate and that look like failures
+--   tool_success_rate     DOUBLE       share of results that are neither failures nor look so; null without results
+--   think_tag_count       BIGINT       targets in whose text a think tag is left
+--   judgement_count       BIGINT       judgements with a verdict
+--   has_conflict          BOOLEAN      agents disagree, or claim the same
+--   is_trivial            BOOLEAN      a long prompt met a very short answer without a call
+--   is_step_credited      BOOLEAN      it holds only what was said before the labelled mistake of a failed conversation
+with limits as (
+    select
+        max(value) filter (where name = 'duplicate_lines') as duplicate_lines,
+        max(value) filter (where name = 'duplicate_lines_least') as duplicate_lines_least,
+        max(value) filter (where name = 'sentence_run') as sentence_run,
+        max(value) filter (where name = 'repeated_calls') as repeated_calls,
+        max(value) filter (where name = 'repeated_calls_share') as repeated_calls_share,
+        max(value) filter (where name = 'repeated_calls_least') as repeated_calls_least,
+        max(value) filter (where name = 'bad_feedback') as bad_feedback,
+        max(value) filter (where name = 'good_feedback') as good_feedback,
+        max(value) filter (where name = 'low_tool_success') as low_tool_success,
+        max(value) filter (where name = 'low_tool_success_least') as low_tool_success_least,
+        max(value) filter (where name = 'trivial_prompt') as trivial_prompt,
+        max(value) filter (where name = 'trivial_answer') as trivial_answer,
+        max(value) filter (where name = 'least_score') as least_score,
+
+    from curated.thresholds
+),
+
+names as (
     -- Everything that an outcome, a reaction or a judgement may name an example by.
     select distinct
         example_id,
@@ -155,6 +193,7 @@ judged as (
     select
         named.example_id,
         avg(judgements.passed::INTEGER) as judge_pass_rate,
+        count(*) as judgement_count,
 
     from curated.judgements as judgements
 
@@ -215,6 +254,20 @@ asked as (
     group by examples.example_id
 ),
 
+told as (
+    select
+        texts.example_id,
+        texts.repaired_count / texts.reaction_count as repair_rate,
+        texts.frustrated_count / texts.reaction_count as frustration_rate,
+        texts.thanked_count / texts.reaction_count as thanks_rate,
+
+    from curated.example_texts as texts
+
+    inner join curated.examples as examples on examples.example_id = texts.example_id
+
+    where texts.reaction_count > 0 and examples.source in ('gateway', 'checkpoint', 'generated')
+),
+
 signals as (
     select
         examples.example_id,
@@ -222,10 +275,15 @@ signals as (
         coalesce(outcomes.outcome, 'unknown') as outcome,
         outcomes.outcome_origin,
         checks.* exclude (example_id, subject_id, started_at),
-        round(asked.repair_rate, 4) as repair_rate,
-        round(asked.frustration_rate, 4) as frustration_rate,
+        texts.* exclude (
+            example_id, subject_id, target_chars, reaction_count, repaired_count, frustrated_count, thanked_count, started_at
+        ),
+        round(coalesce(asked.repair_rate, told.repair_rate), 4) as repair_rate,
+        round(coalesce(asked.frustration_rate, told.frustration_rate), 4) as frustration_rate,
         round(asked.interruption_rate, 4) as interruption_rate,
-        round(asked.thanks_rate, 4) as thanks_rate,
+        round(coalesce(asked.thanks_rate, told.thanks_rate), 4) as thanks_rate,
+        coalesce(judged.judgement_count, 0) as judgement_count,
+        examples.task_type = 'conflict_resolution' as has_conflict,
         round(reactions.feedback_score, 4) as feedback_score,
         round(judged.judge_pass_rate, 4) as judge_pass_rate,
         coalesce(reviewed.review_count, 0) as review_count,
@@ -242,6 +300,8 @@ signals as (
 
     inner join curated.example_checks as checks on checks.example_id = examples.example_id
 
+    inner join curated.example_texts as texts on texts.example_id = examples.example_id
+
     left join outcomes on outcomes.example_id = examples.example_id
 
     left join reactions on reactions.example_id = examples.example_id
@@ -251,6 +311,26 @@ signals as (
     left join reviewed on reviewed.example_id = examples.example_id
 
     left join asked on asked.example_id = examples.example_id
+
+    left join told on told.example_id = examples.example_id
+),
+
+-- What is a share or a verdict of its own.
+rated as (
+    select
+        signals.*,
+        limits.*,
+        case
+            when result_count > 0 then least(tool_error_count + suspected_error_count, result_count) / result_count
+        end as tool_failure_rate,
+        coalesce(
+            prompt_chars >= limits.trivial_prompt and answer_chars <= limits.trivial_answer and call_count = 0, false
+        ) as is_trivial,
+        coalesce(longest_repeat >= limits.repeated_calls, false) as is_looping,
+
+    from signals
+
+    cross join limits
 ),
 
 decided as (
@@ -267,18 +347,26 @@ decided as (
                 case when undeclared_count > 0 then 'undeclared_tool' end,
                 case when empty_target_count > 0 then 'empty_target' end,
                 case when is_truncated then 'truncated' end,
+                case when target_count > 0 and ends_on <> 'assistant' then 'bad_ending' end,
+                case when think_tag_count > 0 then 'think_tag' end,
                 case when has_secret then 'secret' end,
                 case when outcome = 'failure' and not is_credited then 'outcome_failure' end,
                 case when is_rejected then 'review_reject' end,
                 case when is_provider_identity then 'provider_identity' end,
-                case when line_count >= 10 and duplicate_line_rate > 0.3 then 'repetition' end,
-                case when call_count >= 6 and repeated_call_count * 2 >= call_count then 'repeated_calls' end
+                case
+                    when (line_count >= duplicate_lines_least and duplicate_line_rate > duplicate_lines)
+                        or longest_sentence_run >= sentence_run then 'repetition'
+                end,
+                case
+                    when call_count >= repeated_calls_least
+                        and repeated_call_count >= repeated_calls_share * call_count then 'repeated_calls'
+                end
             ] if reason is not null
         ] as reasons,
         case when is_accepted then 0.95 when outcome = 'success' then 0.9 else 0.5 end::DOUBLE as base,
         case when outcome = 'success' then 0.9 else 0.5 end::DOUBLE as base_before_review,
 
-    from signals
+    from rated
 ),
 
 weighed as (
@@ -288,17 +376,33 @@ weighed as (
             * (1 - 0.5 * coalesce(repair_rate, 0))
             * (1 - 0.3 * coalesce(frustration_rate, 0))
             * (1 - 0.2 * coalesce(interruption_rate, 0))
-            * (1 - 0.3 * case when result_count > 0 then tool_error_count / result_count else 0 end)
+            * (1 - 0.3 * coalesce(tool_failure_rate, 0))
             * case when failed_step_count > 0 then 0.8 else 1 end
-            * case when feedback_score < 0.4 then 0.6 else 1 end
+            * case when feedback_score < bad_feedback then 0.6 else 1 end
             * (1 - 0.2 * (1 - coalesce(judge_pass_rate, 1)))
-            * case when longest_repeat >= 3 then 0.8 else 1 end
+            * case when is_looping then 0.8 else 1 end
+            * case when is_trivial then 0.8 else 1 end
+            * (1 - 0.5 * repeated_target_count / greatest(target_count, 1))
             * (1 - duplicate_line_rate) as soundness,
         1 - (1 - 0.2 * coalesce(thanks_rate, 0))
-            * case when feedback_score > 0.6 then 0.7 else 1 end
+            * case when feedback_score > good_feedback then 0.7 else 1 end
             * (1 - 0.1 * coalesce(judge_pass_rate, 0)) as merit,
 
     from decided
+),
+
+scored as (
+    select
+        * replace (
+            case
+                when len(reasons) = 0 and round(base * soundness + (1 - base * soundness) * merit, 4) < least_score
+                    then ['low_score']
+                else reasons
+            end as reasons
+        ),
+        round(base * soundness + (1 - base * soundness) * merit, 4) as score,
+
+    from weighed
 )
 
 select
@@ -319,14 +423,18 @@ select
             case when interruption_rate > 0 then 'interrupted' end,
             case when tool_error_count > 0 then 'tool_errors' end,
             case when failed_step_count > 0 then 'failed_step' end,
-            case when feedback_score < 0.4 then 'bad_feedback' end,
+            case when feedback_score < bad_feedback then 'bad_feedback' end,
             case when judge_pass_rate < 1 then 'judge_failed' end,
-            case when longest_repeat >= 3 then 'looping' end,
-            case when duplicate_line_rate > 0.3 then 'repeated_lines' end
+            case
+                when result_count >= low_tool_success_least and 1 - tool_failure_rate <= low_tool_success then 'low_tool_success'
+            end,
+            case when is_looping then 'looping' end,
+            case when duplicate_line_rate > duplicate_lines then 'repeated_lines' end,
+            case when repeated_target_count > 0 then 'repeated_answers' end,
+            case when is_trivial then 'trivial_answer' end
         ] if warning is not null
     ] as warnings,
-    case when len(reasons) > 0 then 0 else round(base * soundness + (1 - base * soundness) * merit, 4) end::DOUBLE
-        as success_score,
+    case when len(reasons) > 0 then 0 else score end::DOUBLE as success_score,
     call_count,
     result_count,
     tool_error_count,
@@ -358,5 +466,18 @@ select
         when len([reason for reason in reasons if reason <> 'review_reject']) > 0 then 0
         else round(base_before_review * soundness + (1 - base_before_review * soundness) * merit, 4)
     end::DOUBLE as score_before_review,
+    language,
+    prompt_chars,
+    answer_chars,
+    token_estimate,
+    longest_sentence_run,
+    repeated_target_count,
+    suspected_error_count,
+    round(1 - tool_failure_rate, 4) as tool_success_rate,
+    think_tag_count,
+    judgement_count,
+    has_conflict,
+    is_trivial,
+    is_credited as is_step_credited,
 
-from weighed
+from scored
