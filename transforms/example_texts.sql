@@ -141,7 +141,7 @@ gathered as (
                 and message.is_error is null
                 and regexp_matches(
                     left(message.content, 200),
-                    '^[\W_]{0,5}(error|exception|fatal|traceback \(most recent|permission denied|access is denied)\b|'
+                    '^[\s*#>(\[-]{0,5}(error|exception|fatal|traceback \(most recent|permission denied|access is denied)\b|'
                         || '"error": ?"[^"]|exit(ed with)? code:? [1-9]|status ?code.{0,5}[45][0-9][0-9]',
                     'i'
                 )
