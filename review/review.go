@@ -26,8 +26,12 @@ const (
 	Withdraw = "withdraw"
 )
 
-// SampleQueue is the queue of the review sample, curated.review_sample.
-const SampleQueue = "sample"
+// The queues: SampleQueue is of the review sample, curated.review_sample;
+// AuditQueue of what rules exclude, curated.audit_sample.
+const (
+	SampleQueue = "sample"
+	AuditQueue  = "audit"
+)
 
 // ErrInvalid says that a decision makes no sense; the text says why.
 var ErrInvalid = errors.New("invalid decision")
@@ -101,6 +105,29 @@ from curated.examples as examples
 left join curated.review_sample as review_sample on review_sample.example_id = examples.example_id
 `
 
+const selectAudit = `
+select
+    examples.example_id,
+    examples.content_hash,
+    examples.subject_id,
+    drawn.stratum,
+    examples.source,
+    coalesce(examples.task_type, '') as task_type,
+    to_json(examples.messages)::VARCHAR as messages,
+    coalesce(to_json(examples.tools)::VARCHAR, '[]') as tools,
+    coalesce(examples.tools_origin, '') as tools_origin,
+    coalesce(examples.response_format, '') as response_format
+
+from curated.examples as examples
+
+inner join (
+    select example_id, min((draw, stratum))[1] as draw, min((draw, stratum))[2] as stratum
+    from curated.audit_sample
+    group by example_id
+) as drawn on drawn.example_id = examples.example_id
+
+order by drawn.draw, examples.example_id`
+
 // Items gives the items of the review sample to visit, in the order in which
 // people are asked: by draw, so that any beginning of it is a sample as well.
 func (s *Source) Items(ctx context.Context, visit func(Item) error) error {
@@ -115,6 +142,28 @@ func (s *Source) Items(ctx context.Context, visit func(Item) error) error {
 			return err
 		}
 		item.Queue = SampleQueue
+		if err := visit(item); err != nil {
+			return err
+		}
+	}
+	return rows.Err()
+}
+
+// AuditItems gives the items of the audit of rules to visit, in the order of
+// the draw. An example that several rules exclude comes once, under the rule
+// that drew it first.
+func (s *Source) AuditItems(ctx context.Context, visit func(Item) error) error {
+	rows, err := s.session.DB().QueryContext(ctx, selectAudit)
+	if err != nil {
+		return lake.WithHint(err, "weir transform builds curated.audit_sample")
+	}
+	defer rows.Close()
+	for rows.Next() {
+		item, err := scanItem(rows.Scan)
+		if err != nil {
+			return err
+		}
+		item.Queue = AuditQueue
 		if err := visit(item); err != nil {
 			return err
 		}

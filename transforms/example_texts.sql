@@ -10,7 +10,7 @@
 --   language    by script where a third of the prose is beyond ASCII and of one script, else the European language
 --               most of whose 10 commonest words stand there, at least 3 and 5 % of the words; code where there is
 --               no prose but code; und where none of this decides. A label: it decides nothing
---   sentences   parted by line ends and by . ! ? before a space; those of fewer than 4 characters do not count
+--   sentences   parted by line ends and by . ! ? before a space or the end; those of fewer than 4 characters do not count
 --   reactions   what a user says right after a target; the words are those of curated.exchanges, which knows more of
 --               sessions: interruptions, refusals, prompts without an answer
 --   suspected   results that the log does not rate and that begin with an error, or in whose first 200 characters an
@@ -59,7 +59,7 @@ parted as (
         *,
         [
             trim(sentence)
-            for sentence in string_split_regex(prose, '[.!?]+\s+|\n+')
+            for sentence in string_split_regex(prose, '[.!?]+(\s+|$)|\n+')
             if len(trim(sentence)) >= 4
         ] as sentences,
 

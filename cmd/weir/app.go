@@ -100,6 +100,7 @@ func newApp(e env) *cli.App {
 			exportCommand(e), validateCommand(e),
 			evalCommand(e), analyzeCommand(e), reportCommand(e),
 			queryCommand(e), lakeCommand(e), eraseCommand(e),
+			qualityCommand(e), knowledgeCommand(e),
 			reviewCommand(e), datasetCommand(e),
 		},
 	}

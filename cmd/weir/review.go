@@ -69,10 +69,15 @@ func reviewExport(e env) *cli.Command {
 		Flags: []cli.Flag{
 			lakeFlag(), memoryFlag(), threadsFlag(), reviewFormatFlag(), rubricFlag(),
 			&cli.StringFlag{Name: "out", Usage: "`FILE` to write"},
+			&cli.StringFlag{Name: "queue", Usage: "sample: of the training set; audit: of what each rule excludes", Value: review.SampleQueue},
 		},
 		Action: func(c *cli.Context) error {
 			if err := noArgs(c); err != nil {
 				return err
+			}
+			queue := c.String("queue")
+			if queue != review.SampleQueue && queue != review.AuditQueue {
+				return &usageError{what: fmt.Sprintf("review export: there is no queue %q", queue), try: "weir review export --queue audit --out audit.jsonl"}
 			}
 			path := c.String("out")
 			if path == "" {
@@ -95,7 +100,7 @@ func reviewExport(e env) *cli.Command {
 				return err
 			}
 			defer source.Close()
-			n, err := writeItems(c.Context, source, format, rubric, path)
+			n, err := writeItems(c.Context, source, queue, format, rubric, path)
 			if err != nil {
 				return err
 			}
@@ -115,14 +120,18 @@ func reviewExport(e env) *cli.Command {
 
 // writeItems writes beside the file and renames, so that a reviewer never
 // opens half of it.
-func writeItems(ctx context.Context, source *review.Source, format review.Format, rubric review.Rubric, path string) (n int, err error) {
+func writeItems(ctx context.Context, source *review.Source, queue string, format review.Format, rubric review.Rubric, path string) (n int, err error) {
 	file, err := os.CreateTemp(filepath.Dir(path), ".weir-review-")
 	if err != nil {
 		return 0, err
 	}
 	defer os.Remove(file.Name()) // what is left of a failure
+	items := source.Items
+	if queue == review.AuditQueue {
+		items = source.AuditItems
+	}
 	each := func(visit func(review.Item) error) error {
-		return source.Items(ctx, func(item review.Item) error {
+		return items(ctx, func(item review.Item) error {
 			n++
 			return visit(item)
 		})

@@ -47,14 +47,19 @@ func transformCommand(e env) *cli.Command {
 		Description: "Examples:\n   weir transform --lake mylake\n" +
 			"   weir transform --lake mylake --only curated.quality --full\n" +
 			"   weir transform --lake mylake --as-of 2026-11-01\n" +
-			"   weir transform --lake mylake --freeze-boilerplate\n\n" +
+			"   weir transform --lake mylake --freeze-boilerplate\n" +
+			"   weir transform --lake mylake --explain 3ccec378\n\n" +
 			"With --as-of the tables are made from the events as they were then; whoever was erased since stays\n" +
 			"erased. The next weir transform brings them back to now.",
 		Flags: append(buildFlags(), asOfFlag(), brokersFlag(),
-			&cli.BoolFlag{Name: "freeze-boilerplate", Usage: "first freeze what more than 1 % of the examples share: comparisons leave it out from now on"}),
+			&cli.BoolFlag{Name: "freeze-boilerplate", Usage: "first freeze what more than 1 % of the examples share: comparisons leave it out from now on"},
+			&cli.StringFlag{Name: "explain", Usage: "build nothing; say why this `EXAMPLE` has its fate and its score"}),
 		Action: func(c *cli.Context) error {
 			if err := noArgs(c); err != nil {
 				return err
+			}
+			if c.IsSet("explain") {
+				return explain(e, c, c.String("explain"))
 			}
 			lk, err := openLake(c)
 			if err != nil {
