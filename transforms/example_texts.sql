@@ -8,8 +8,9 @@
 -- rules:
 --   prose       the targets' texts without code blocks, the first 4,000 characters of each
 --   language    by script where a third of the prose is beyond ASCII and of one script, else the European language
---               most of whose 10 commonest words stand there, at least 3 and 5 % of the words; code where there is
---               no prose but code; und where none of this decides. A label: it decides nothing
+--               most of whose 10 commonest words stand in the first 1,500 characters, at least 3 and 5 % of the
+--               words; code where there is no prose but code; und where none of this decides. A label: it decides
+--               nothing
 --   sentences   parted by line ends and by . ! ? before a space or the end; those of fewer than 4 characters do not count
 --   reactions   what a user says right after a target; the words are those of curated.exchanges, which knows more of
 --               sessions: interruptions, refusals, prompts without an answer
@@ -191,34 +192,32 @@ letters as (
     select
         example_id,
         coalesce(left(prose, 4000), '') as prose,
+        lower(coalesce(left(prose, 1500), '')) as opening,
         regexp_replace(coalesce(left(prose, 4000), ''), '[\x00-\x7F]', '', 'g') as beyond_ascii,
         coalesce(text_chars, 0) as text_chars,
 
     from gathered
 ),
 
+-- Each pattern is written out: one that came from a row would be compiled for
+-- every row anew.
 counted as (
     select
         example_id,
         prose,
         text_chars,
         len(beyond_ascii) * 3 > len(regexp_replace(prose, '\s', '', 'g')) as is_beyond_ascii,
+        beyond_ascii,
+        len(regexp_extract_all(opening, '[a-z]+')) as word_count,
         [
-            {'language': script.language, 'n': len(regexp_replace(beyond_ascii, script.others, '', 'g'))}
-            for script in [
-                {'language': 'ja', 'others': '[^\p{Hiragana}\p{Katakana}]'},
-                {'language': 'zh', 'others': '[^\p{Han}]'},
-                {'language': 'ko', 'others': '[^\p{Hangul}]'},
-                {'language': 'ru', 'others': '[^\p{Cyrillic}]'},
-                {'language': 'ar', 'others': '[^\p{Arabic}]'},
-                {'language': 'el', 'others': '[^\p{Greek}]'},
-                {'language': 'he', 'others': '[^\p{Hebrew}]'},
-                {'language': 'hi', 'others': '[^\p{Devanagari}]'},
-                {'language': 'th', 'others': '[^\p{Thai}]'}
-            ]
-            if len(beyond_ascii) * 3 > len(regexp_replace(prose, '\s', '', 'g'))
-        ] as scripts,
-        string_split_regex(lower(prose), '[^\pL]+') as words,
+            {'l': 'en', 'n': len(regexp_extract_all(opening, '\b(the|of|and|to|is|that|for|you|it|with)\b'))},
+            {'l': 'de', 'n': len(regexp_extract_all(opening, '\b(der|die|und|das|ist|nicht|ein|zu|mit|ich)\b'))},
+            {'l': 'fr', 'n': len(regexp_extract_all(opening, '\b(le|la|les|et|est|des|un|une|pour|vous)\b'))},
+            {'l': 'es', 'n': len(regexp_extract_all(opening, '\b(el|los|las|que|es|por|una|con|para|del)\b'))},
+            {'l': 'it', 'n': len(regexp_extract_all(opening, '\b(il|che|di|per|non|una|sono|con|della|gli)\b'))},
+            {'l': 'pt', 'n': len(regexp_extract_all(opening, '\b(o|os|que|não|uma|com|para|do|da|em)\b'))},
+            {'l': 'nl', 'n': len(regexp_extract_all(opening, '\b(het|een|van|en|dat|niet|ik|je|voor|met)\b'))}
+        ] as commons,
 
     from letters
 ),
@@ -228,34 +227,29 @@ languages as (
     select
         example_id,
         case
-            when is_beyond_ascii and len([script for script in scripts if script.n > 0]) > 0
-                then case
-                    when scripts[1].n * 10 > scripts[2].n and scripts[1].n > 0 and scripts[1].n + scripts[2].n
-                        >= list_max([script.n for script in scripts]) then 'ja'
-                    else list_sort([{'m': -script.n, 'l': script.language} for script in scripts])[1].l
-                end
-            when len(prose) < 0.2 * least(text_chars, 4000) or trim(prose) = '' then
-                case when text_chars > 0 then 'code' else 'und' end
-            else coalesce(
-                list_sort([
-                    {
-                        'm': -len([word for word in words if list_contains(common.list, word)]),
-                        'l': common.language
-                    }
-                    for common in [
-                        {'language': 'en', 'list': ['the', 'of', 'and', 'to', 'is', 'that', 'for', 'you', 'it', 'with']},
-                        {'language': 'de', 'list': ['der', 'die', 'und', 'das', 'ist', 'nicht', 'ein', 'zu', 'mit', 'ich']},
-                        {'language': 'fr', 'list': ['le', 'la', 'les', 'et', 'est', 'des', 'un', 'une', 'pour', 'vous']},
-                        {'language': 'es', 'list': ['el', 'los', 'las', 'que', 'es', 'por', 'una', 'con', 'para', 'del']},
-                        {'language': 'it', 'list': ['il', 'che', 'di', 'per', 'non', 'una', 'sono', 'con', 'della', 'gli']},
-                        {'language': 'pt', 'list': ['o', 'os', 'que', 'não', 'uma', 'com', 'para', 'do', 'da', 'em']},
-                        {'language': 'nl', 'list': ['het', 'een', 'van', 'en', 'dat', 'niet', 'ik', 'je', 'voor', 'met']}
-                    ]
-                    if len([word for word in words if list_contains(common.list, word)]) >= greatest(3, 0.05 * len(words))
-                ])[1].l,
-                'und'
-            )
-        end as language,
+            when is_beyond_ascii and regexp_matches(beyond_ascii, '[\p{Hiragana}\p{Katakana}]')
+                and len(regexp_extract_all(beyond_ascii, '[\p{Hiragana}\p{Katakana}]')) * 10
+                > len(regexp_extract_all(beyond_ascii, '\p{Han}')) then 'ja'
+            when is_beyond_ascii
+                then list_sort([
+                    {'m': -len(regexp_extract_all(beyond_ascii, '\p{Han}')), 'l': 'zh'},
+                    {'m': -len(regexp_extract_all(beyond_ascii, '\p{Hangul}')), 'l': 'ko'},
+                    {'m': -len(regexp_extract_all(beyond_ascii, '\p{Cyrillic}')), 'l': 'ru'},
+                    {'m': -len(regexp_extract_all(beyond_ascii, '\p{Arabic}')), 'l': 'ar'},
+                    {'m': -len(regexp_extract_all(beyond_ascii, '\p{Greek}')), 'l': 'el'},
+                    {'m': -len(regexp_extract_all(beyond_ascii, '\p{Hebrew}')), 'l': 'he'},
+                    {'m': -len(regexp_extract_all(beyond_ascii, '\p{Devanagari}')), 'l': 'hi'},
+                    {'m': -len(regexp_extract_all(beyond_ascii, '\p{Thai}')), 'l': 'th'},
+                    {'m': 0, 'l': 'a'}
+                ])[1].l
+            when len(prose) < 0.2 * least(text_chars, 4000) or trim(prose) = ''
+                then case when text_chars > 0 then 'code' else 'und' end
+            else list_sort([
+                {'m': -common.n, 'l': common.l}
+                for common in commons
+                if common.n >= greatest(3, 0.05 * word_count)
+            ])[1].l
+        end as label,
 
     from counted
 )
@@ -263,7 +257,7 @@ languages as (
 select
     examples.example_id,
     examples.subject_id,
-    languages.language,
+    case when languages.label = 'a' then 'und' else coalesce(languages.label, 'und') end as language,
     coalesce(prompts.prompt_chars, 0) as prompt_chars,
     coalesce(gathered.answer_chars, 0) as answer_chars,
     coalesce(gathered.target_chars, 0)::BIGINT as target_chars,
