@@ -26,6 +26,7 @@ import (
 	"github.com/weir-lake/weir/ingest/source/openhands"
 	"github.com/weir-lake/weir/ingest/source/otel"
 	"github.com/weir-lake/weir/ingest/source/sharegpt"
+	"github.com/weir-lake/weir/ingest/source/slack"
 	"github.com/weir-lake/weir/ingest/source/sweagent"
 	"github.com/weir-lake/weir/ingest/source/tensorzero"
 	"github.com/weir-lake/weir/ingest/source/toolbench"
@@ -60,6 +61,7 @@ func All() []source.Format {
 		otel.Format(),
 		gatewaylog.Portkey(),
 		sharegpt.Format(),
+		slack.Format(),
 		sweagent.Format(),
 		messages.TauBench(),
 		tensorzero.Format(),
