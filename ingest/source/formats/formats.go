@@ -11,6 +11,7 @@ import (
 	"github.com/weir-lake/weir/ingest/source/chatgpt"
 	"github.com/weir-lake/weir/ingest/source/claudecode"
 	"github.com/weir-lake/weir/ingest/source/codex"
+	"github.com/weir-lake/weir/ingest/source/discord"
 	"github.com/weir-lake/weir/ingest/source/document"
 	"github.com/weir-lake/weir/ingest/source/entire"
 	"github.com/weir-lake/weir/ingest/source/gatewaylog"
@@ -45,6 +46,7 @@ func All() []source.Format {
 		claudecode.Format(),
 		gatewaylog.Cloudflare(),
 		codex.Format(),
+		discord.Format(),
 		document.Format(),
 		entire.Format(),
 		geminicli.Format(),
