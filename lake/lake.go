@@ -155,6 +155,20 @@ func (l *Lake) newUUID() (string, error) {
 	return id.String(), nil
 }
 
+// Sibling makes an empty lake in another folder, with this one's id, clusters,
+// keys and settings: what is ingested into it is what this lake would hold.
+func (l *Lake) Sibling(dir string) (*Lake, error) {
+	sibling := &Lake{dir: dir, storage: LocalStorage(dir), clock: l.clock, random: l.random, settings: l.settings}
+	data, err := json.MarshalIndent(l.settings, "", "  ")
+	if err == nil {
+		err = putPrivate(context.Background(), sibling.storage, settingsName, append(data, '\n'))
+	}
+	if err != nil {
+		return nil, fmt.Errorf("sibling lake %s: %w", dir, err)
+	}
+	return sibling, nil
+}
+
 // Open opens an existing lake. The error matches ErrNotALake where the folder
 // is none.
 func Open(dir string) (*Lake, error) { return OpenWith(dir, Options{}) }

@@ -10,13 +10,10 @@ import (
 	"github.com/google/uuid"
 	"github.com/urfave/cli/v2"
 
-	"github.com/weir-lake/weir/evalsql"
 	"github.com/weir-lake/weir/ingest"
 	"github.com/weir-lake/weir/lake"
 	"github.com/weir-lake/weir/lake/derive"
-	"github.com/weir-lake/weir/lake/duck"
 	"github.com/weir-lake/weir/lake/erasure"
-	"github.com/weir-lake/weir/transforms"
 )
 
 func eraseCommand(e env) *cli.Command {
@@ -67,7 +64,7 @@ func erase(e env, c *cli.Context) error {
 	}
 	report, err := erasure.Apply(c.Context, lk, erasure.Options{
 		Names: names, Fault: faultStep,
-		Derive: func(ctx context.Context) error { return deriveAll(ctx, e, lk, to.quiet) },
+		Derive: func(ctx context.Context) error { return deriveLayers(ctx, e, lk, lk, derive.Options{}, to.quiet) },
 	})
 	if err != nil {
 		return err
@@ -103,31 +100,6 @@ func whom(c *cli.Context) (kind, id string, err error) {
 		return "person", person, nil
 	}
 	return "subject", subject, nil
-}
-
-// deriveAll brings the derived tables up to date, those layers that there are.
-func deriveAll(ctx context.Context, e env, lk *lake.Lake, quiet bool) error {
-	curated, err := transforms.Tables(lk.ErasureKey())
-	if err != nil {
-		return err
-	}
-	analyses, err := evalsql.Tables()
-	if err != nil {
-		return err
-	}
-	for _, layer := range []struct {
-		name   string
-		tables []*derive.Table
-	}{{"curated", curated}, {"analysis", analyses}} {
-		existing, err := lk.Tables(ctx, layer.name)
-		if err != nil || len(existing) == 0 {
-			return err
-		}
-		if _, err := buildTables(ctx, e, lk, layer.tables, duck.Options{}, derive.Options{}, quiet); err != nil {
-			return err
-		}
-	}
-	return nil
 }
 
 // emptyBroker lets the embedded broker forget what is in the lake. It says

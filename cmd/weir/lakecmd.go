@@ -33,7 +33,7 @@ func lakeCommand(e env) *cli.Command {
 				Flags:  []cli.Flag{lakeFlag(), jsonFlag()},
 				Action: func(c *cli.Context) error { return lakeTables(e, c) },
 			},
-			lakeVerifyCommand(e), lakeRepairCommand(e), lakeCheckpointCommand(e), lakeRestoreCommand(e),
+			lakeVerifyCommand(e), lakeRepairCommand(e), lakeCheckpointCommand(e), lakeRestoreCommand(e), lakeRebuildCommand(e),
 			lakeCompactCommand(e), lakeVacuumCommand(e), lakeMaintainCommand(e),
 			{
 				Name:  "publish",

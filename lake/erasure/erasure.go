@@ -195,6 +195,12 @@ func purge(ctx context.Context, lk *lake.Lake) (files int, err error) {
 			}
 		}
 	}
+	// What a rebuild has put aside, or left when it was stopped.
+	for _, aside := range []string{"_broken", "_rebuild"} {
+		if err := os.RemoveAll(filepath.Join(lk.Dir(), aside)); err != nil {
+			return files, err
+		}
+	}
 	return files, catalog.DropGenerations(ctx, lk, 1)
 }
 
