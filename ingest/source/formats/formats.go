@@ -39,6 +39,7 @@ func All() []source.Format {
 	return []source.Format{
 		anthropic.Format(),
 		autogen.Format(),
+		autogen.Runtime(),
 		cassette.Format(),
 		chatdev.Format(),
 		chatgpt.Format(),
