@@ -68,7 +68,7 @@ func read(ctx context.Context, in *source.Input, out source.Out) error {
 		}
 	}
 	// What follows the messages is their number, which is not needed.
-	if len(bytes.TrimSpace(d.tail)) == 0 || rawjson.Parse(append([]byte(`{"messages":[]`), d.tail...)) != nil {
+	if len(bytes.Trim(d.tail, " \t\r\n")) == 0 || rawjson.Parse(append([]byte(`{"messages":[]`), d.tail...)) != nil {
 		return nil
 	}
 	in.Records++
@@ -85,8 +85,8 @@ func refuse(in *source.Input, out source.Out, head []byte, reason string) error 
 	if err != nil {
 		return fmt.Errorf("%s: %w", in.Name, err)
 	}
-	if len(bytes.TrimSpace(head)) == 0 && rest == 0 {
-		return nil
+	if len(bytes.Trim(head, "\ufeff \t\r\n")) == 0 && rest == 0 {
+		return nil // nothing but blanks
 	}
 	in.Records++
 	return out.Reject(source.Reject{
