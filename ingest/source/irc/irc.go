@@ -33,8 +33,8 @@ func Format() source.Format {
 }
 
 var (
-	said   = regexp.MustCompile(`^\[(\d\d):(\d\d)(?::(\d\d))?\] (?:<[ @+%&~]?([^ <>]+) *> ?|( )?\* ([^ ]+) ?)(.*)$`)
-	notice = regexp.MustCompile(`^(?:\[\d\d:\d\d(?::\d\d)?\] )?(?:===|---|-!-) `)
+	said    = regexp.MustCompile(`^\[(\d\d):(\d\d)(?::(\d\d))?\] (?:<[ @+%&~]?([^ <>]+) *> ?|( )?\* ([^ ]+) ?)(.*)$`)
+	notice  = regexp.MustCompile(`^(?:\[\d\d:\d\d(?::\d\d)?\] )?(?:===|---|-!-) `)
 	renamed = regexp.MustCompile(`^(?:\[\d\d:\d\d(?::\d\d)?\] )?(?:===|---|-!-) (\S+) is now known as (\S+)\s*$`)
 	// A line of reply links beside a log: "1003 1002 -".
 	link = regexp.MustCompile(`^\d+ \d+ -\s*$`)
