@@ -20,15 +20,7 @@ import (
 
 func readTranscript(record source.Record, out source.Out) error {
 	events, reason, detail := transcript(record)
-	if reason != "" {
-		return out.Reject(record.Reject(reason, detail))
-	}
-	for _, e := range events {
-		if err := out.Emit(e); err != nil {
-			return err
-		}
-	}
-	return nil
+	return record.HandOut(out, events, reason, detail)
 }
 
 // transcript reads a record. It is taken whole or not at all: with a hole the
