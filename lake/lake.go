@@ -266,6 +266,23 @@ func (l *Lake) Table(name string) (*Table, error) {
 	return &Table{lake: l, name: name, folder: namespace + "/" + table}, nil
 }
 
+// Namespaces are the layers that tables stand in: events first, then what is
+// derived from them.
+func Namespaces() []string { return slices.Clone(namespaces) }
+
+// AllTables lists the names of the tables that exist, by namespace, then sorted.
+func (l *Lake) AllTables(ctx context.Context) ([]string, error) {
+	var names []string
+	for _, namespace := range namespaces {
+		found, err := l.Tables(ctx, namespace)
+		if err != nil {
+			return nil, err
+		}
+		names = append(names, found...)
+	}
+	return names, nil
+}
+
 // Tables lists the names of the tables that exist in a namespace, sorted.
 func (l *Lake) Tables(ctx context.Context, namespace string) ([]string, error) {
 	if !slices.Contains(namespaces, namespace) {

@@ -182,17 +182,15 @@ func purge(ctx context.Context, lk *lake.Lake) (files int, err error) {
 	if err := catalog.Publish(ctx, lk, catalog.Options{}); err != nil {
 		return 0, err
 	}
-	for _, layer := range []string{"events", "curated", "analysis", "datasets"} {
-		names, err := lk.Tables(ctx, layer)
+	names, err := lk.AllTables(ctx)
+	if err != nil {
+		return 0, err
+	}
+	for _, name := range names {
+		n, err := purgeTable(ctx, lk, name)
+		files += n
 		if err != nil {
-			return files, err
-		}
-		for _, name := range names {
-			n, err := purgeTable(ctx, lk, name)
-			files += n
-			if err != nil {
-				return files, fmt.Errorf("%s: %w", name, err)
-			}
+			return files, fmt.Errorf("%s: %w", name, err)
 		}
 	}
 	// What a rebuild has put aside, or left when it was stopped.

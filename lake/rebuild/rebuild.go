@@ -126,14 +126,12 @@ func run(ctx context.Context, lk *lake.Lake, opts Options, unlock func()) (_ []C
 func compare(ctx context.Context, lk, generation *lake.Lake, session duck.Options) ([]Compared, error) {
 	names := map[string]bool{}
 	for _, of := range []*lake.Lake{lk, generation} {
-		for _, layer := range []string{"events", "curated", "analysis"} {
-			found, err := of.Tables(ctx, layer)
-			if err != nil {
-				return nil, err
-			}
-			for _, name := range found {
-				names[name] = true
-			}
+		found, err := of.AllTables(ctx)
+		if err != nil {
+			return nil, err
+		}
+		for _, name := range found {
+			names[name] = true
 		}
 	}
 	var tables []Compared
