@@ -19,7 +19,7 @@ import (
 
 const (
 	togetherFor     = 4 * time.Second
-	togetherAtMost  = time.Minute // on a machine so busy that somebody has done nothing yet
+	togetherAtMost  = time.Minute            // on a machine so busy that somebody has done nothing yet
 	togetherHorizon = 500 * time.Millisecond // so that vacuum has work within the test
 )
 
