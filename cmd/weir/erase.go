@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"strings"
 	"time"
 
 	"github.com/google/uuid"
@@ -189,7 +188,7 @@ func verifyErased(e env, c *cli.Context, lk *lake.Lake) error {
 			count(int64(report.Files)), bytesText(report.Bytes), bytesText(report.Decoded), count(int64(report.Prints)), len(report.Findings))
 	}
 	if report.Prints == 0 {
-		return lake.WithHint(errors.New("lake verify --erased: nothing was erased from this lake"), "name whom to look for: "+strings.Join([]string{"--subject ID", "--person ID"}, " or "))
+		return lake.WithHint(errors.New("lake verify --erased: nothing was erased from this lake"), "name whom to look for: --subject ID or --person ID")
 	}
 	if n := len(report.Findings); n > 0 {
 		return &problemsError{what: fmt.Sprintf("lake verify --erased: found in %d places", n)}
