@@ -73,7 +73,8 @@ var ErrMoved = errors.New("the lake changed meanwhile")
 // by computing them whole where the lake is, after which they have to equal those
 // of the generation. Readers of the catalog see all of it at once, when the caller
 // publishes. A run that is stopped leaves the lake usable, and the next one starts
-// over. The error matches ErrMoved where a writer was at work.
+// over. Another run, and upkeep, wait for it. The error matches ErrMoved where a
+// writer was at work.
 func Run(ctx context.Context, lk *lake.Lake, opts Options) ([]Compared, error) {
 	if opts.Fault == nil {
 		opts.Fault = func(string) {}
@@ -82,21 +83,20 @@ func Run(ctx context.Context, lk *lake.Lake, opts Options) ([]Compared, error) {
 	if err != nil {
 		return nil, fmt.Errorf("rebuild: %w", err)
 	}
-	tables, err := run(ctx, lk, opts, unlock)
+	defer unlock()
+	tables, err := run(ctx, lk, opts)
 	if err != nil {
 		return tables, fmt.Errorf("rebuild: %w", err)
 	}
 	return tables, nil
 }
 
-func run(ctx context.Context, lk *lake.Lake, opts Options, unlock func()) (_ []Compared, err error) {
+func run(ctx context.Context, lk *lake.Lake, opts Options) (_ []Compared, err error) {
 	folder := filepath.Join(lk.Dir(), dirName)
 	if err := os.RemoveAll(folder); err != nil { // of a run that was stopped
-		unlock()
 		return nil, err
 	}
 	generation, err := lk.Sibling(filepath.Join(folder, "generation"))
-	unlock() // the generation is ours; upkeep may go on until tables are replaced
 	if err != nil {
 		return nil, err
 	}
