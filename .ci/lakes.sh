@@ -19,7 +19,8 @@ mkdir "$work/newer"
 git archive HEAD | tar -x -C "$work/newer"
 sed -i 's|^\(\s*\)Content  *string .*fid:"32".*|&\n\1Mood string `json:"mood,omitempty" fid:"990" doc:"a field of a newer version"`|' "$work/newer/lake/payloads.go"
 sed -i 's|^\(\s*\)Arguments .*fid:.*|&\n\1Effort string `json:"effort,omitempty" fid:"991" doc:"a nested field of a newer version"`|' "$work/newer/lake/message.go"
-(cd "$work/newer" && git diff --no-index --stat "$OLDPWD/lake/message.go" lake/message.go | tail -1; go build -o "$work/weir-newer" ./cmd/weir)
+grep -q Mood "$work/newer/lake/payloads.go" && grep -q Effort "$work/newer/lake/message.go"
+(cd "$work/newer" && go build -o "$work/weir-newer" ./cmd/weir)
 
 echo "== commits by both, in turn"
 "$weir" init --lake "$lake"
@@ -32,7 +33,7 @@ for file in $(find "$work/fleet/logs" -type f | sort); do
   [ $((i % 6)) -ne 0 ] || "$weir" transform --lake "$lake" --quiet >/dev/null
 done
 "$weir" transform --lake "$lake" --quiet >/dev/null
-"$weir" lake checkpoint --lake "$lake" --quiet >/dev/null
+"$weir" lake checkpoint --lake "$lake" >/dev/null
 "$weir" lake compact --lake "$lake" --quiet
 
 echo "== a subject is forgotten, a table goes back, what is left over goes away"

@@ -313,3 +313,26 @@ func TestFewValidationGroupsAreAWarning(t *testing.T) {
 		t.Errorf("warnings %q", manifest.Warnings)
 	}
 }
+
+// A request that is recorded, and not yet carried out, is enough to refuse tables
+// that were made before it.
+func TestRefusesTablesFromBeforeAnErasure(t *testing.T) {
+	lk := built(t, 60)
+	moment := duck.Moment{Versions: map[string]int64{"curated.messages": 0}}
+	if _, err := exporters.Export(t.Context(), lk, exporters.Options{Target: "openai", Dir: filepath.Join(t.TempDir(), "before"), At: moment}); err != nil {
+		t.Fatal(err)
+	}
+	hash := lake.KeyedHash(lk.ErasureKey(), "subject", "ticket-007")
+	laketest.Append(t, lk, lake.Event{
+		ID: "request", Source: "test://erase", Type: "weir.erasure.requested.v1", Subject: hash, Time: laketest.Start,
+		Data: &lake.Erasure{RequestID: "r", Kind: "subject", KeyedHash: hash, Reason: "asked to"},
+	})
+	dir := filepath.Join(t.TempDir(), "after")
+	_, err := exporters.Export(t.Context(), lk, exporters.Options{Target: "openai", Dir: dir, At: moment})
+	if !errors.Is(err, exporters.ErrErasedSince) || !strings.Contains(lake.HintOf(err), "weir transform --as-of") {
+		t.Errorf("%v (%s)", err, lake.HintOf(err))
+	}
+	if _, err := os.Stat(dir); !errors.Is(err, os.ErrNotExist) {
+		t.Errorf("the folder is there: %v", err)
+	}
+}

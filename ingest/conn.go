@@ -22,6 +22,9 @@ type ConnOptions struct {
 	Security   Security     // of the cluster at Brokers
 	Partitions int          // of topics that do not exist yet; 0: broker.DefaultPartitions
 	Logger     *slog.Logger // warnings of the embedded broker; nil: none
+	// KeepRecords leaves the records of the embedded broker where they are: who
+	// reads them is not the lake's own sink.
+	KeepRecords bool
 	// Clock gives the time that records are stamped with, which is when they
 	// were appended and not when their events happened. Nil: time.Now.
 	Clock func() time.Time
@@ -96,6 +99,9 @@ func Connect(ctx context.Context, lk *lake.Lake, opts ConnOptions) (_ *Conn, err
 	}
 	if c.embedded(lk) {
 		// The broker created its topics itself.
+		if opts.KeepRecords {
+			return c, nil
+		}
 		if c.trimmer, err = broker.NewTrimmer(c.brokers[0]); err != nil {
 			return nil, err
 		}

@@ -155,6 +155,20 @@ func (l *Lake) newUUID() (string, error) {
 	return id.String(), nil
 }
 
+// Sibling makes an empty lake in another folder, with this one's id, clusters,
+// keys and settings: what is ingested into it is what this lake would hold.
+func (l *Lake) Sibling(dir string) (*Lake, error) {
+	sibling := &Lake{dir: dir, storage: LocalStorage(dir), clock: l.clock, random: l.random, settings: l.settings}
+	data, err := json.MarshalIndent(l.settings, "", "  ")
+	if err == nil {
+		err = putPrivate(context.Background(), sibling.storage, settingsName, append(data, '\n'))
+	}
+	if err != nil {
+		return nil, fmt.Errorf("sibling lake %s: %w", dir, err)
+	}
+	return sibling, nil
+}
+
 // Open opens an existing lake. The error matches ErrNotALake where the folder
 // is none.
 func Open(dir string) (*Lake, error) { return OpenWith(dir, Options{}) }
@@ -250,6 +264,23 @@ func (l *Lake) Table(name string) (*Table, error) {
 			name, strings.Join(namespaces, ", "))
 	}
 	return &Table{lake: l, name: name, folder: namespace + "/" + table}, nil
+}
+
+// Namespaces are the layers that tables stand in: events first, then what is
+// derived from them.
+func Namespaces() []string { return slices.Clone(namespaces) }
+
+// AllTables lists the names of the tables that exist, by namespace, then sorted.
+func (l *Lake) AllTables(ctx context.Context) ([]string, error) {
+	var names []string
+	for _, namespace := range namespaces {
+		found, err := l.Tables(ctx, namespace)
+		if err != nil {
+			return nil, err
+		}
+		names = append(names, found...)
+	}
+	return names, nil
 }
 
 // Tables lists the names of the tables that exist in a namespace, sorted.

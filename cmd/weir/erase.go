@@ -4,19 +4,15 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"strings"
 	"time"
 
 	"github.com/google/uuid"
 	"github.com/urfave/cli/v2"
 
-	"github.com/weir-lake/weir/evalsql"
 	"github.com/weir-lake/weir/ingest"
 	"github.com/weir-lake/weir/lake"
 	"github.com/weir-lake/weir/lake/derive"
-	"github.com/weir-lake/weir/lake/duck"
 	"github.com/weir-lake/weir/lake/erasure"
-	"github.com/weir-lake/weir/transforms"
 )
 
 func eraseCommand(e env) *cli.Command {
@@ -67,7 +63,7 @@ func erase(e env, c *cli.Context) error {
 	}
 	report, err := erasure.Apply(c.Context, lk, erasure.Options{
 		Names: names, Fault: faultStep,
-		Derive: func(ctx context.Context) error { return deriveAll(ctx, e, lk, to.quiet) },
+		Derive: func(ctx context.Context) error { return deriveLayers(ctx, e, lk, lk, derive.Options{}, to.quiet) },
 	})
 	if err != nil {
 		return err
@@ -103,31 +99,6 @@ func whom(c *cli.Context) (kind, id string, err error) {
 		return "person", person, nil
 	}
 	return "subject", subject, nil
-}
-
-// deriveAll brings the derived tables up to date, those layers that there are.
-func deriveAll(ctx context.Context, e env, lk *lake.Lake, quiet bool) error {
-	curated, err := transforms.Tables(lk.ErasureKey())
-	if err != nil {
-		return err
-	}
-	analyses, err := evalsql.Tables()
-	if err != nil {
-		return err
-	}
-	for _, layer := range []struct {
-		name   string
-		tables []*derive.Table
-	}{{"curated", curated}, {"analysis", analyses}} {
-		existing, err := lk.Tables(ctx, layer.name)
-		if err != nil || len(existing) == 0 {
-			return err
-		}
-		if _, err := buildTables(ctx, e, lk, layer.tables, duck.Options{}, derive.Options{}, quiet); err != nil {
-			return err
-		}
-	}
-	return nil
 }
 
 // emptyBroker lets the embedded broker forget what is in the lake. It says
@@ -217,7 +188,7 @@ func verifyErased(e env, c *cli.Context, lk *lake.Lake) error {
 			count(int64(report.Files)), bytesText(report.Bytes), bytesText(report.Decoded), count(int64(report.Prints)), len(report.Findings))
 	}
 	if report.Prints == 0 {
-		return lake.WithHint(errors.New("lake verify --erased: nothing was erased from this lake"), "name whom to look for: "+strings.Join([]string{"--subject ID", "--person ID"}, " or "))
+		return lake.WithHint(errors.New("lake verify --erased: nothing was erased from this lake"), "name whom to look for: --subject ID or --person ID")
 	}
 	if n := len(report.Findings); n > 0 {
 		return &problemsError{what: fmt.Sprintf("lake verify --erased: found in %d places", n)}

@@ -12,8 +12,6 @@ import (
 	"github.com/weir-lake/weir/lake/catalog"
 )
 
-var layers = []string{"events", "curated", "analysis"}
-
 func lakeCommand(e env) *cli.Command {
 	return &cli.Command{
 		Name:  "lake",
@@ -33,7 +31,7 @@ func lakeCommand(e env) *cli.Command {
 				Flags:  []cli.Flag{lakeFlag(), jsonFlag()},
 				Action: func(c *cli.Context) error { return lakeTables(e, c) },
 			},
-			lakeVerifyCommand(e), lakeRepairCommand(e), lakeCheckpointCommand(e), lakeRestoreCommand(e),
+			lakeVerifyCommand(e), lakeRepairCommand(e), lakeCheckpointCommand(e), lakeRestoreCommand(e), lakeRebuildCommand(e),
 			lakeCompactCommand(e), lakeVacuumCommand(e), lakeMaintainCommand(e),
 			{
 				Name:  "publish",
@@ -54,20 +52,12 @@ func lakeCommand(e env) *cli.Command {
 	}
 }
 
-// tableNames lists the lake's tables, or the one named.
-func tableNames(ctx context.Context, lk *lake.Lake, only string) ([]string, error) {
-	if only != "" {
-		return []string{only}, nil
+// tableNames gives the tables that are named, or else all of the lake's.
+func tableNames(ctx context.Context, lk *lake.Lake, named ...string) ([]string, error) {
+	if len(named) > 0 {
+		return named, nil
 	}
-	var names []string
-	for _, layer := range layers {
-		found, err := lk.Tables(ctx, layer)
-		if err != nil {
-			return nil, err
-		}
-		names = append(names, found...)
-	}
-	return names, nil
+	return lk.AllTables(ctx)
 }
 
 func lakeLog(e env, c *cli.Context) error {
@@ -75,7 +65,7 @@ func lakeLog(e env, c *cli.Context) error {
 	if err != nil {
 		return err
 	}
-	names, err := tableNames(c.Context, lk, c.Args().First())
+	names, err := tableNames(c.Context, lk, c.Args().Slice()[:min(c.NArg(), 1)]...)
 	if err != nil {
 		return err
 	}
@@ -126,7 +116,7 @@ func lakeTables(e env, c *cli.Context) error {
 	if err != nil {
 		return err
 	}
-	names, err := tableNames(c.Context, lk, "")
+	names, err := tableNames(c.Context, lk)
 	if err != nil {
 		return err
 	}

@@ -37,11 +37,9 @@ func lakeCheckpoint(e env, c *cli.Context) error {
 	if err != nil {
 		return err
 	}
-	names := c.Args().Slice()
-	if len(names) == 0 {
-		if names, err = tableNames(c.Context, lk, ""); err != nil {
-			return err
-		}
+	names, err := tableNames(c.Context, lk, c.Args().Slice()...)
+	if err != nil {
+		return err
 	}
 	done := []checkpointed{}
 	for _, name := range names {

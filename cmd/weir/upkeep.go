@@ -78,11 +78,9 @@ func lakeCompact(e env, c *cli.Context) error {
 	if err != nil {
 		return err
 	}
-	names := c.Args().Slice()
-	if len(names) == 0 {
-		if names, err = tableNames(c.Context, lk, ""); err != nil {
-			return err
-		}
+	names, err := tableNames(c.Context, lk, c.Args().Slice()...)
+	if err != nil {
+		return err
 	}
 	done := []upkeep.Result{}
 	for _, name := range names {

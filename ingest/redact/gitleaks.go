@@ -38,9 +38,11 @@ type leakRule struct {
 	allowed []*config.Allowlist
 }
 
-// leakRules are the rules by the first two letters of their keywords, in lower
-// case.
-type leakRules map[uint16][]leakKeyword
+// leakRules are the rules, found by the first two letters of their keywords.
+type leakRules struct {
+	byPair map[uint16][]leakKeyword // in lower case
+	starts [1 << 16]bool            // the pairs that a keyword begins with, in either case
+}
 
 type leakKeyword struct {
 	word string
@@ -51,7 +53,7 @@ type leakKeyword struct {
 // in a run.
 var gitleaks = sync.OnceValues(readGitleaks)
 
-func readGitleaks() (leakRules, error) {
+func readGitleaks() (*leakRules, error) {
 	v := viper.New()
 	v.SetConfigType("toml")
 	if err := v.ReadConfig(strings.NewReader(config.DefaultConfig)); err != nil {
@@ -65,7 +67,7 @@ func readGitleaks() (leakRules, error) {
 	if err != nil {
 		return nil, fmt.Errorf("redact: rules of gitleaks: %w", err)
 	}
-	index := leakRules{}
+	index := &leakRules{byPair: map[uint16][]leakKeyword{}}
 	for _, id := range rules.OrderedRules {
 		rule := rules.Rules[id]
 		// A rule for certain files has no meaning in a transcript.
@@ -83,25 +85,21 @@ func readGitleaks() (leakRules, error) {
 		}
 		for _, word := range rule.Keywords {
 			if len(word) >= minKeyword {
-				at := pair(word, 0)
-				index[at] = append(index[at], leakKeyword{word, leak})
+				index.add(leakKeyword{word, leak})
 			}
 		}
 	}
 	return index, nil
 }
 
-// starts marks the pairs of bytes that a keyword begins with, in either case.
-func (rules leakRules) starts() *[1 << 16]bool {
-	var starts [1 << 16]bool
-	for at := range rules {
-		for _, first := range bothCases(byte(at >> 8)) {
-			for _, second := range bothCases(byte(at)) {
-				starts[uint16(first)<<8|uint16(second)] = true
-			}
+func (rules *leakRules) add(keyword leakKeyword) {
+	at := pair(keyword.word, 0)
+	rules.byPair[at] = append(rules.byPair[at], keyword)
+	for _, first := range bothCases(keyword.word[0]) {
+		for _, second := range bothCases(keyword.word[1]) {
+			rules.starts[uint16(first)<<8|uint16(second)] = true
 		}
 	}
-	return &starts
 }
 
 func bothCases(c byte) []byte {
@@ -119,14 +117,14 @@ func lower(c byte) byte {
 }
 
 // find gives the secrets of a text in order, none within another.
-func (rules leakRules) find(text string, starts *[1 << 16]bool) []span {
+func (rules *leakRules) find(text string) []span {
 	var found []span
 	var read map[*leakRule]int // up to where a rule has been tried
 	for at := 0; at < len(text)-1; at++ {
-		if !starts[pair(text, at)] {
+		if !rules.starts[pair(text, at)] {
 			continue
 		}
-		for _, keyword := range rules[uint16(lower(text[at]))<<8|uint16(lower(text[at+1]))] {
+		for _, keyword := range rules.byPair[uint16(lower(text[at]))<<8|uint16(lower(text[at+1]))] {
 			if !hasFold(text[at:], keyword.word) || at+behind <= read[keyword.rule] {
 				continue
 			}

@@ -196,7 +196,7 @@ func phone(text string, at int) (span, bool) {
 		if at+1 >= len(text) || text[at+1] < '1' || text[at+1] > '9' {
 			return span{}, false
 		}
-		plain, end := digits(strings.NewReplacer("(", " ", ")", " ").Replace(text[:min(len(text), at+32)]), at+1, 15, " -.")
+		plain, end := digits(text[:min(len(text), at+32)], at+1, 15, " -.()")
 		if len(plain) < 8 || len(plain) > 15 || !ends(text, end) || strings.Count(text[at:end], ".") > 3 {
 			return span{}, false
 		}

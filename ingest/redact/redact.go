@@ -46,8 +46,7 @@ type Counts map[string]int
 
 // Redactor replaces secrets. It is safe for concurrent use.
 type Redactor struct {
-	leaks    leakRules
-	starts   *[1 << 16]bool
+	leaks    *leakRules
 	personal personal
 	patterns []Pattern
 }
@@ -58,7 +57,7 @@ func New(opts Options) *Redactor {
 	if err != nil {
 		panic(err) // the rules are compiled in: a test reads them
 	}
-	return &Redactor{leaks: leaks, starts: leaks.starts(), personal: newPersonal(opts.Personal), patterns: opts.Patterns}
+	return &Redactor{leaks: leaks, personal: newPersonal(opts.Personal), patterns: opts.Patterns}
 }
 
 // Event replaces the secrets in every text of the event's payload, JSON in
@@ -127,7 +126,7 @@ func (w *walker) pass(text string) string {
 	if found := find(text); len(found) > 0 {
 		text = w.replace(text, found)
 	}
-	if found := w.r.leaks.find(text, w.r.starts); len(found) > 0 {
+	if found := w.r.leaks.find(text); len(found) > 0 {
 		text = w.replace(text, found)
 	}
 	if w.r.personal.any() {

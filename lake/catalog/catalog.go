@@ -109,26 +109,24 @@ type table struct {
 // lake too.
 func heads(ctx context.Context, lk *lake.Lake) ([]table, error) {
 	var tables []table
-	for _, namespace := range []string{"events", "curated", "analysis", "datasets"} {
-		names, err := lk.Tables(ctx, namespace)
+	names, err := lk.AllTables(ctx)
+	if err != nil {
+		return nil, err
+	}
+	for _, name := range names {
+		handle, err := lk.Table(name)
 		if err != nil {
 			return nil, err
 		}
-		for _, name := range names {
-			handle, err := lk.Table(name)
-			if err != nil {
-				return nil, err
-			}
-			snapshot, err := handle.Snapshot(ctx)
-			if err != nil {
-				return nil, err
-			}
-			doc, err := docOf(ctx, handle, snapshot)
-			if err != nil {
-				return nil, err
-			}
-			tables = append(tables, table{snapshot, doc})
+		snapshot, err := handle.Snapshot(ctx)
+		if err != nil {
+			return nil, err
 		}
+		doc, err := docOf(ctx, handle, snapshot)
+		if err != nil {
+			return nil, err
+		}
+		tables = append(tables, table{snapshot, doc})
 	}
 	for _, payload := range lake.Payloads() {
 		at := slices.IndexFunc(tables, func(t table) bool { return t.Table == payload.Table })

@@ -49,13 +49,9 @@ func (s *Session) attach(ctx context.Context, lk *lake.Lake, moment Moment) (Pin
 			return pinned, err
 		}
 	}
-	var names []string
-	for _, schema := range schemas {
-		found, err := lk.Tables(ctx, schema)
-		if err != nil {
-			return pinned, err
-		}
-		names = append(names, found...)
+	names, err := lk.AllTables(ctx)
+	if err != nil {
+		return pinned, err
 	}
 	for name := range moment.Versions {
 		if !slices.Contains(names, name) {

@@ -17,6 +17,8 @@ import (
 	"strings"
 
 	duckdb "github.com/duckdb/duckdb-go/v2"
+
+	"github.com/weir-lake/weir/lake"
 )
 
 // Options of a session. The zero value is usable.
@@ -33,7 +35,7 @@ type Options struct {
 const DefaultMemoryLimit = "2GB"
 
 // schemas stand in every session: the layers of a lake.
-var schemas = []string{"events", "curated", "analysis", "datasets"}
+var schemas = lake.Namespaces()
 
 // Session is one DuckDB instance. Tables that are made in it live in memory,
 // spill to Options.TempDir, and vanish with it. It is safe for concurrent use.

@@ -68,8 +68,10 @@ const maxPasses = 20
 
 // Apply carries out every request in the ledger. It may run beside a sink,
 // upkeep and readers, wins over compaction, and can be run again at any time: what
-// a killed run has left, and what has arrived since, is done then. Readers of
-// older versions fail afterwards: forgetting is the point.
+// a killed run has left, and what the erased have said since, is done then. What
+// others say later of a row that is gone, such as a judgement, is not recognised:
+// nothing ties it to them any more. Readers of older versions fail afterwards:
+// forgetting is the point.
 func Apply(ctx context.Context, lk *lake.Lake, opts Options) (Report, error) {
 	if opts.Fault == nil {
 		opts.Fault = func(string) {}
@@ -83,18 +85,13 @@ func Apply(ctx context.Context, lk *lake.Lake, opts Options) (Report, error) {
 
 func apply(ctx context.Context, lk *lake.Lake, opts Options) (Report, error) {
 	report := Report{Tables: []TableDone{}, Datasets: []DatasetHeld{}, Runs: []string{}}
-	requests, err := requestIDs(ctx, lk, opts)
-	if err != nil || len(requests) == 0 {
-		return report, err
-	}
-	report.Requests = len(requests)
 	done := map[string]TableDone{}
 	for pass := 0; ; pass++ {
 		if pass == maxPasses {
 			return report, fmt.Errorf("rows of erased subjects keep arriving: %d passes", pass)
 		}
-		found, err := onePass(ctx, lk, opts, requests, &report, done)
-		if err != nil {
+		found, err := onePass(ctx, lk, opts, &report, done)
+		if err != nil || report.Requests == 0 {
 			return report, err
 		}
 		if !found {
@@ -111,6 +108,7 @@ func apply(ctx context.Context, lk *lake.Lake, opts Options) (Report, error) {
 		}
 	}
 	opts.Fault("erase.after-derive")
+	var err error
 	if report.Purged, err = purge(ctx, lk); err != nil {
 		return report, err
 	}
@@ -122,12 +120,16 @@ func apply(ctx context.Context, lk *lake.Lake, opts Options) (Report, error) {
 
 // onePass looks for rows at the tables' heads and takes them out. found tells
 // that there were some, so that another look is due.
-func onePass(ctx context.Context, lk *lake.Lake, opts Options, requests []string, report *Report, done map[string]TableDone) (found bool, err error) {
+func onePass(ctx context.Context, lk *lake.Lake, opts Options, report *Report, done map[string]TableDone) (found bool, err error) {
 	session, pinned, err := duck.OpenLakeAt(ctx, lk, duck.Moment{}, opts.Session)
 	if err != nil {
 		return false, err
 	}
 	defer func() { err = errors.Join(err, session.Close()) }()
+	requests, err := session.Strings(ctx, "select distinct coalesce(request_id, id) from "+erasures+" order by all")
+	if report.Requests = len(requests); err != nil || report.Requests == 0 {
+		return false, err
+	}
 	m := &match{session: session, key: lk.ErasureKey(), names: opts.Names}
 	if err := m.find(ctx, lk); err != nil {
 		return false, err
@@ -160,15 +162,6 @@ func onePass(ctx context.Context, lk *lake.Lake, opts Options, requests []string
 	return true, nil
 }
 
-func requestIDs(ctx context.Context, lk *lake.Lake, opts Options) (_ []string, err error) {
-	session, _, err := duck.OpenLake(ctx, lk, opts.Session)
-	if err != nil {
-		return nil, err
-	}
-	defer func() { err = errors.Join(err, session.Close()) }()
-	return session.Strings(ctx, "select distinct coalesce(request_id, id) from events.erasures order by all")
-}
-
 // purge deletes the files of all older versions, the log entries that tell of
 // them, and readers' copies. Any table may hold an erased subject's rows in an
 // older version, so none keeps one.
@@ -182,17 +175,21 @@ func purge(ctx context.Context, lk *lake.Lake) (files int, err error) {
 	if err := catalog.Publish(ctx, lk, catalog.Options{}); err != nil {
 		return 0, err
 	}
-	for _, layer := range []string{"events", "curated", "analysis", "datasets"} {
-		names, err := lk.Tables(ctx, layer)
+	names, err := lk.AllTables(ctx)
+	if err != nil {
+		return 0, err
+	}
+	for _, name := range names {
+		n, err := purgeTable(ctx, lk, name)
+		files += n
 		if err != nil {
-			return files, err
+			return files, fmt.Errorf("%s: %w", name, err)
 		}
-		for _, name := range names {
-			n, err := purgeTable(ctx, lk, name)
-			files += n
-			if err != nil {
-				return files, fmt.Errorf("%s: %w", name, err)
-			}
+	}
+	// What a rebuild has put aside, or left when it was stopped.
+	for _, aside := range []string{"_broken", "_rebuild"} {
+		if err := os.RemoveAll(filepath.Join(lk.Dir(), aside)); err != nil {
+			return files, err
 		}
 	}
 	return files, catalog.DropGenerations(ctx, lk, 1)

@@ -118,7 +118,7 @@ func (m *match) follow(ctx context.Context) error {
 			ids = append(ids, "select example_id from curated.examples where subject_id in (from gone.subjects) or list_has_any(origin_event_ids, (select coalesce(list(id), []) from gone.rows))")
 		}
 		for _, statement := range []string{
-			fmt.Sprintf("create or replace table gone.ids as select distinct name from (%s) as t(name) where length(name) >= %d", strings.Join(ids, " union "), minID),
+			fmt.Sprintf("create or replace table gone.ids as select distinct name from (%s) as t(name) where length(name) >= %d union select name from gone.subjects union select name from gone.persons", strings.Join(ids, " union "), minID),
 			"insert into gone.rows select * from (" + strings.Join(dependents, " union ") + ") except select * from gone.rows",
 		} {
 			if err := m.session.Exec(ctx, statement); err != nil {

@@ -12,9 +12,11 @@ import (
 	"io/fs"
 	"maps"
 	"math/bits"
+	"path/filepath"
 	"slices"
 
 	"github.com/weir-lake/weir/lake"
+	"github.com/weir-lake/weir/lake/duck"
 )
 
 // What was erased is remembered by fingerprints, so that a scan can look for it
@@ -98,27 +100,55 @@ func (p prints) count() int {
 	return n
 }
 
-// search calls found for each place of a text where a remembered piece begins.
-func (p prints) search(base uint64, text []byte, found func(at, length int, h uint64)) {
+// searcher looks for fingerprints in many texts.
+type searcher struct {
+	base   uint64
+	pieces []pieces
+}
+
+// pieces are the fingerprints of one length.
+type pieces struct {
+	length int
+	top    uint64 // what the first byte of a window counts: base^(length-1)
+	set    map[uint64]bool
+}
+
+func (p prints) searcher(base uint64) searcher {
+	s := searcher{base: base}
 	for _, length := range slices.Sorted(maps.Keys(p)) {
-		set := p[length]
-		if len(set) == 0 || len(text) < length {
-			continue
-		}
 		top := uint64(1)
 		for range length - 1 {
 			top = mulmod(top, base)
 		}
-		h := hashPiece(base, text[:length])
+		s.pieces = append(s.pieces, pieces{length, top, p[length]})
+	}
+	return s
+}
+
+// longest is the length of the longest piece; 0: there is none.
+func (s searcher) longest() int {
+	if len(s.pieces) == 0 {
+		return 0
+	}
+	return s.pieces[len(s.pieces)-1].length
+}
+
+// search calls found for each place of a text where a remembered piece begins.
+func (s searcher) search(text []byte, found func(at, length int, h uint64)) {
+	for _, p := range s.pieces {
+		if len(p.set) == 0 || len(text) < p.length {
+			continue
+		}
+		h := hashPiece(s.base, text[:p.length])
 		for at := 0; ; at++ {
-			if set[h] {
-				found(at, length, h)
+			if p.set[h] {
+				found(at, p.length, h)
 			}
-			if at+length >= len(text) {
+			if at+p.length >= len(text) {
 				break
 			}
-			h = addmod(h, modulus-mulmod(top, uint64(text[at])+1))
-			h = addmod(mulmod(h, base), uint64(text[at+length])+1)
+			h = addmod(h, modulus-mulmod(p.top, uint64(text[at])+1))
+			h = addmod(mulmod(h, s.base), uint64(text[at+p.length])+1)
 		}
 	}
 }
@@ -239,7 +269,7 @@ func settlePrints(ctx context.Context, lk *lake.Lake) (kept, shared int, err err
 	if err != nil || !open {
 		return p.count(), 0, err
 	}
-	b := base(lk.ErasureKey())
+	others := p.searcher(base(lk.ErasureKey()))
 	before := p.count()
 	names, err := lk.Tables(ctx, "events")
 	if err != nil {
@@ -255,8 +285,9 @@ func settlePrints(ctx context.Context, lk *lake.Lake) (kept, shared int, err err
 			return 0, 0, err
 		}
 		for _, file := range snapshot.Files {
-			err := readTexts(ctx, lk, name, file.Path, func(_ string, text []byte) {
-				p.search(b, text, func(_, length int, h uint64) { delete(p[length], h) })
+			path := filepath.Join(duck.TableDir(lk.Dir(), name), filepath.FromSlash(file.Path))
+			err := readTexts(path, func(_ string, text []byte) {
+				others.search(text, func(_, length int, h uint64) { delete(p[length], h) })
 			})
 			if err != nil {
 				return 0, 0, fmt.Errorf("%s: %s: %w", name, file.Path, err)

@@ -25,11 +25,11 @@ func TestSearch(t *testing.T) {
 		p.add(key, text)
 		found := 0
 		count := func(int, int, uint64) { found++ }
-		p.search(key, noise(random.IntN(2000)), count)
+		p.searcher(key).search(noise(random.IntN(2000)), count)
 		if found > 0 {
 			t.Fatal("found in noise")
 		}
-		p.search(key, bytes.Join([][]byte{noise(random.IntN(500)), text, noise(random.IntN(500))}, nil), count)
+		p.searcher(key).search(bytes.Join([][]byte{noise(random.IntN(500)), text, noise(random.IntN(500))}, nil), count)
 		if found == 0 {
 			t.Fatalf("a copy of %d bytes was not found", len(text))
 		}
@@ -37,7 +37,7 @@ func TestSearch(t *testing.T) {
 		if len(text) >= 3*pieceBytes {
 			found = 0
 			from := random.IntN(len(text) - 2*pieceBytes)
-			p.search(key, text[from:from+2*pieceBytes], count)
+			p.searcher(key).search(text[from:from+2*pieceBytes], count)
 			if found == 0 {
 				t.Fatalf("a part from %d was not found", from)
 			}
@@ -54,7 +54,7 @@ func TestShortTexts(t *testing.T) {
 	}
 	p.addID(7, "session-0001")
 	places := []int{}
-	p.search(7, []byte(strings.Repeat("x", 30)+"session-0001"), func(at, length int, _ uint64) { places = append(places, at, length) })
+	p.searcher(7).search([]byte(strings.Repeat("x", 30)+"session-0001"), func(at, length int, _ uint64) { places = append(places, at, length) })
 	if len(places) != 2 || places[0] != 30 || places[1] != 12 {
 		t.Errorf("found at %v", places)
 	}
@@ -64,7 +64,7 @@ func TestKeyIsNeeded(t *testing.T) {
 	text := []byte("the zither in the attic belongs to her")
 	p := prints{}
 	p.add(base([]byte("one key")), text)
-	p.search(base([]byte("another")), text, func(int, int, uint64) { t.Error("found under another key") })
+	p.searcher(base([]byte("another"))).search(text, func(int, int, uint64) { t.Error("found under another key") })
 }
 
 func BenchmarkSearch(b *testing.B) {
@@ -73,6 +73,6 @@ func BenchmarkSearch(b *testing.B) {
 	text := bytes.Repeat([]byte("other words which nobody asked to forget; "), 25_000)
 	b.SetBytes(int64(len(text)))
 	for b.Loop() {
-		p.search(99, text, func(int, int, uint64) {})
+		p.searcher(99).search(text, func(int, int, uint64) {})
 	}
 }

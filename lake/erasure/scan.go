@@ -48,14 +48,13 @@ func Scan(ctx context.Context, lk *lake.Lake, names []string, progress func(byte
 	if err != nil {
 		return ScanReport{}, fmt.Errorf("scan: %w", err)
 	}
-	s := &scanner{lake: lk, base: base(lk.ErasureKey()), prints: p, report: ScanReport{Findings: []Finding{}}}
+	b := base(lk.ErasureKey())
 	for _, name := range names {
-		if len(name) == 0 {
-			continue
+		if len(name) > 0 {
+			p.put(len(name), hashPiece(b, []byte(name)))
 		}
-		s.prints.put(len(name), hashPiece(s.base, []byte(name)))
 	}
-	s.report.Prints = s.prints.count()
+	s := &scanner{searcher: p.searcher(b), report: ScanReport{Prints: p.count(), Findings: []Finding{}}}
 	if progress == nil {
 		progress = func(int64) {}
 	}
@@ -78,7 +77,7 @@ func Scan(ctx context.Context, lk *lake.Lake, names []string, progress func(byte
 		if relative == printsName {
 			return nil
 		}
-		n, err := s.file(ctx, name, relative)
+		n, err := s.file(name, relative)
 		progress(n)
 		if errors.Is(err, fs.ErrNotExist) {
 			return nil
@@ -92,14 +91,12 @@ func Scan(ctx context.Context, lk *lake.Lake, names []string, progress func(byte
 }
 
 type scanner struct {
-	lake   *lake.Lake
-	base   uint64
-	prints prints
+	searcher
 	report ScanReport
 }
 
 // file scans one file in every way that applies.
-func (s *scanner) file(ctx context.Context, name, relative string) (int64, error) {
+func (s *scanner) file(name, relative string) (int64, error) {
 	f, err := os.Open(name)
 	if err != nil {
 		return 0, err
@@ -113,7 +110,8 @@ func (s *scanner) file(ctx context.Context, name, relative string) (int64, error
 	}
 	if strings.HasSuffix(relative, ".parquet") {
 		layer, table := path.Split(path.Dir(relative))
-		err = readTextsOf(f, func(column string, text []byte) {
+		// A torn file is verify's to report; its bytes have been looked at.
+		_ = readTexts(name, func(column string, text []byte) {
 			s.report.Decoded += int64(len(text))
 			s.look(relative, "column "+column, -1, text)
 			if path.Base(layer)+"."+table == deadLetters && column == "body" {
@@ -122,10 +120,6 @@ func (s *scanner) file(ctx context.Context, name, relative string) (int64, error
 				}
 			}
 		})
-		if err != nil {
-			// Torn files are verify's to report; their bytes were looked at.
-			return read, nil
-		}
 	}
 	return read, nil
 }
@@ -134,10 +128,7 @@ const scanBlock = 1 << 20
 
 // raw looks at the bytes as they lie, and at what is compressed within.
 func (s *scanner) raw(f *os.File, relative string) (int64, error) {
-	longest := 1
-	for length := range s.prints {
-		longest = max(longest, length)
-	}
+	longest := max(1, s.longest())
 	isParquet := strings.HasSuffix(relative, ".parquet")
 	buffer := make([]byte, 0, scanBlock+longest)
 	var at int64
@@ -194,7 +185,7 @@ func (s *scanner) frame(r io.Reader, relative string, offset int64) {
 // look searches a text. Offset is where it lies in the file; negative: nowhere
 // in particular.
 func (s *scanner) look(relative, where string, offset int64, text []byte) {
-	s.prints.search(s.base, text, func(at, _ int, _ uint64) {
+	s.search(text, func(at, _ int, _ uint64) {
 		i := slices.IndexFunc(s.report.Findings, func(f Finding) bool { return f.File == relative && f.Where == where })
 		if i < 0 {
 			i = len(s.report.Findings)
@@ -208,32 +199,24 @@ func (s *scanner) look(relative, where string, offset int64, text []byte) {
 	})
 }
 
-// readTexts gives the texts in a table's data file, with the columns that they
-// stand in.
-func readTexts(ctx context.Context, lk *lake.Lake, table, name string, each func(column string, text []byte)) error {
-	r, err := lk.Storage().Open(ctx, strings.Replace(table, ".", "/", 1)+"/"+name)
+// readTexts gives the texts in a Parquet file, with the columns that they stand
+// in.
+func readTexts(path string, each func(column string, text []byte)) (err error) {
+	f, err := os.Open(path)
 	if err != nil {
 		return err
 	}
-	defer r.Close()
-	return readParquet(r, r.Size(), each)
-}
-
-func readTextsOf(f *os.File, each func(column string, text []byte)) error {
+	defer f.Close()
 	info, err := f.Stat()
 	if err != nil {
 		return err
 	}
-	return readParquet(f, info.Size(), each)
-}
-
-func readParquet(r io.ReaderAt, size int64, each func(column string, text []byte)) (err error) {
 	defer func() {
 		if p := recover(); p != nil { // the library panics on some malformed files
 			err = fmt.Errorf("%v", p)
 		}
 	}()
-	file, err := parquet.OpenFile(r, size, parquet.SkipPageIndex(true), parquet.SkipBloomFilters(true))
+	file, err := parquet.OpenFile(f, info.Size(), parquet.SkipPageIndex(true), parquet.SkipBloomFilters(true))
 	if err != nil {
 		return err
 	}

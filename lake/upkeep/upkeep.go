@@ -25,21 +25,10 @@ func Lock(ctx context.Context, lk *lake.Lake) (unlock func(), err error) {
 	return flock.Lock(ctx, filepath.Join(lk.TempDir(), lockName))
 }
 
-// layers are the namespaces that tables stand in.
-var layers = []string{"events", "curated", "analysis", "datasets"}
-
 // tablesOf lists the tables that exist, or those that are named.
 func tablesOf(ctx context.Context, lk *lake.Lake, only []string) ([]string, error) {
 	if len(only) > 0 {
 		return only, nil
 	}
-	var names []string
-	for _, layer := range layers {
-		found, err := lk.Tables(ctx, layer)
-		if err != nil {
-			return nil, err
-		}
-		names = append(names, found...)
-	}
-	return names, nil
+	return lk.AllTables(ctx)
 }

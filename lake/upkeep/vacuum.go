@@ -258,7 +258,7 @@ func logVersion(name string) (version int64, kind string) {
 // nobodys deletes files of folders that are no table: of a first commit that
 // never came about.
 func (v *vacuum) nobodys(ctx context.Context) error {
-	for _, layer := range layers {
+	for _, layer := range lake.Namespaces() {
 		entries, err := os.ReadDir(filepath.Join(v.lake.Dir(), layer))
 		if err != nil && !errors.Is(err, fs.ErrNotExist) {
 			return err

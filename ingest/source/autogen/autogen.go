@@ -1,55 +1,53 @@
-// Package autogen reads transcripts of AutoGen's agent teams as the Who&When
-// set keeps them: a task, what the agents said, and the label of the mistake
-// that made them fail. docs/formats/autogen.md has the mapping. Start at
-// Format.
+// Package autogen reads what teams of AutoGen's agents log: the messages of
+// AutoGen 0.4 and later, labelled transcripts as the Who&When set keeps them,
+// and the runtime log of AutoGen 0.2, a database. docs/formats/autogen.md and
+// autogen-runtime.md have the mappings. Start at Format and Runtime.
 package autogen
 
 import (
 	"bytes"
-	"cmp"
 	"context"
-	"encoding/json"
-	"fmt"
-	"maps"
-	"net/url"
 	"regexp"
-	"slices"
-	"strconv"
-	"strings"
-	"time"
 
 	"github.com/weir-lake/weir/ingest/source"
 	"github.com/weir-lake/weir/ingest/source/llm/rawjson"
-	"github.com/weir-lake/weir/ingest/source/messages"
-	"github.com/weir-lake/weir/lake"
 )
 
-// Format is the format of labelled transcripts.
+// Format is the format of messages and of labelled transcripts.
 func Format() source.Format {
 	return source.Format{
 		Name:    "autogen",
-		Doc:     "AutoGen and Magentic-One transcripts with failure labels, as in Who&When (JSON)",
+		Doc:     "AutoGen and Magentic-One: messages of a team, or transcripts with failure labels as in Who&When (JSON)",
 		Version: 1,
 		Detect:  detect,
 		Read:    read,
 	}
 }
 
-// opening is how a transcript begins that is longer than the head.
-var opening = regexp.MustCompile(`^\[?\s*\{\s*"(is_correct|is_corrected|history|question)"\s*:`)
+var (
+	// opening is how a transcript begins that is longer than the head.
+	opening = regexp.MustCompile(`^\[?\s*\{\s*"(is_correct|is_corrected|history|question)"\s*:`)
+	// typed is a message of AutoGen 0.4's own types.
+	typed  = regexp.MustCompile(`"type"\s*:\s*"(TextMessage|MultiModalMessage|StopMessage|HandoffMessage|StructuredMessage[^"]*|Tool(Call|Execution)[A-Za-z]*(Message|Event)|ThoughtEvent)"`)
+	sender = regexp.MustCompile(`"source"\s*:\s*"`)
+)
 
 func detect(p source.Probe) int {
 	o := rawjson.First(p.Head)
 	if o == nil {
 		head := bytes.TrimLeft(p.Head, "\ufeff \t\r\n")
-		speech := []byte(`"role"`)
 		switch {
-		case !opening.Match(head) || !bytes.Contains(head, speech) || !bytes.Contains(head, []byte(`"history"`)):
+		case (bytes.HasPrefix(head, []byte("{")) || bytes.HasPrefix(head, []byte("["))) && typed.Match(head) && sender.Match(head):
+			return 75
+		case !opening.Match(head) || !bytes.Contains(head, []byte(`"role"`)) || !bytes.Contains(head, []byte(`"history"`)):
 			return 0
 		case bytes.Contains(head, []byte(`"question"`)) || bytes.Contains(head, []byte(`"Orchestrator (`)) || bytes.Contains(head, []byte(`"role": "human"`)):
 			return 80
 		}
 		return 0
+	}
+	if isMessage(o) || isResult(o) {
+		return 85
 	}
 	history := o.Objects("history")
 	if len(history) == 0 || !o.Has("question") || !history[0].Has("role") || !history[0].Has("content") {
@@ -59,144 +57,22 @@ func detect(p source.Probe) int {
 }
 
 func read(ctx context.Context, in *source.Input, out source.Out) error {
+	t := newTeam(out)
 	for record, err := range source.Records(ctx, in, out, source.RecordOptions{}) {
 		if err != nil {
 			return err
 		}
-		events, reason, detail := transcript(record)
-		if reason != "" {
-			if err := out.Reject(record.Reject(reason, detail)); err != nil {
-				return err
-			}
-			continue
+		switch o := rawjson.Parse(record.Raw); {
+		case isMessage(o):
+			err = t.message(o, record)
+		case isResult(o):
+			err = t.result(o, record)
+		default:
+			err = readTranscript(record, out)
 		}
-		for _, e := range events {
-			if err := out.Emit(e); err != nil {
-				return err
-			}
-		}
-	}
-	return nil
-}
-
-// transcript reads a record. It is taken whole or not at all: with a hole the
-// rest would be answers without their question.
-func transcript(record source.Record) (events []lake.Event, reason, detail string) {
-	o := rawjson.Parse(record.Raw)
-	history := o.List("history")
-	if len(history) == 0 {
-		return nil, source.ReasonIncomplete, "no history"
-	}
-	// The history is hashed, too: a set holds several teams' runs of a question.
-	subject := cmp.Or(o.ID("question_ID"), "task") + "/" + lake.StableID("autogen", string(rawjson.Canonical(o["history"])))[:8]
-	at := time.Unix(0, 0).UTC()
-	event := func(key, kind string, data any) lake.Event {
-		return lake.Event{ID: lake.StableID("autogen", subject, key), Source: "groupchat://autogen/" + url.PathEscape(subject), Type: kind, Subject: subject, Time: at, Data: data}
-	}
-	add := func(key string, m *lake.ChatMessage) {
-		m.ConversationID, m.TaskID = subject, o.ID("question_ID")
-		m.Position, m.OrderedAt = record.Ordinal*1000+int64(len(events)), at
-		events = append(events, event(key, "weir.chat.message.v1", m))
-	}
-	roster := o.Object("system_prompt")
-	for _, agent := range slices.Sorted(maps.Keys(roster)) {
-		add("prompt/"+agent, &lake.ChatMessage{Kind: lake.KindSystem, Role: "system", Agent: agent, Content: roster.String(agent)})
-	}
-	for i, raw := range history {
-		m, fault := message(rawjson.Parse(raw), i)
-		if fault != "" {
-			return nil, source.ReasonUnknownType, fmt.Sprintf("history[%d]: %s", i, fault)
-		}
-		m.MessageID = strconv.Itoa(i)
-		if i > 0 {
-			m.ParentID = strconv.Itoa(i - 1)
-		}
-		if i == len(history)-1 {
-			m.IsFinal = new(bool)
-			*m.IsFinal = true
-		}
-		add(m.MessageID, m)
-	}
-	rest := maps.Clone(o)
-	for _, key := range []string{"history", "system_prompt"} {
-		delete(rest, key)
-	}
-	if parts := messages.Rest(rest); parts != "" {
-		add("rest", &lake.ChatMessage{Kind: lake.KindNotice, Name: "record", Parts: parts})
-	}
-	for _, outcome := range outcomes(o, subject) {
-		events = append(events, event("outcome/"+outcome.Level, "weir.outcome.recorded.v1", outcome))
-	}
-	return events, "", ""
-}
-
-// outcomes are the labels: what became of the task, and the step that spoiled it.
-func outcomes(o rawjson.Object, subject string) []*lake.Outcome {
-	var list []*lake.Outcome
-	correct := o.Bool("is_correct", "is_corrected")
-	if correct == nil {
-		return nil
-	}
-	value := "failure"
-	if *correct {
-		value = "success"
-	}
-	list = append(list, &lake.Outcome{TargetKind: "conversation", TargetID: subject, Level: "task", Value: value, Origin: "label", Evidence: "is_correct"})
-	step := o.Int("mistake_step")
-	if step == nil || *step < 0 || *correct {
-		return list
-	}
-	return append(list, &lake.Outcome{
-		TargetKind: "message", TargetID: lake.StableID("autogen", subject, strconv.FormatInt(*step, 10)), Level: "step", Value: "failure",
-		Origin: "label", Agent: o.String("mistake_agent"), Step: step, Evidence: o.String("mistake_reason"),
-	})
-}
-
-var (
-	said      = regexp.MustCompile(`^(.+?) \((thought|termination condition|-> .+)\)$`)
-	terminals = map[string]bool{"Computer_terminal": true, "ComputerTerminal": true, "computer_terminal": true}
-	// The script that drives the hand-made runs adds what it prints to the last
-	// message: from the first of these lines to its closing words.
-	scriptEnd   = "SCENARIO.PY COMPLETE"
-	scriptBegin = regexp.MustCompile(`(?m)^(  response = await |[^\n]*\.py:\d+: UserWarning|Error processing publish message|Traceback \(most recent|FINAL ANSWER:|SCENARIO\.PY COMPLETE)`)
-)
-
-func message(o rawjson.Object, i int) (*lake.ChatMessage, string) {
-	role, name := o.String("role"), o.String("name")
-	content, ok := rawjson.Text(o["content"])
-	if !ok {
-		if !o.Has("content") {
-			return nil, "no content"
-		}
-		content = string(rawjson.Canonical(json.RawMessage(o["content"])))
-	}
-	if strings.Contains(content, scriptEnd) {
-		if at := scriptBegin.FindStringIndex(content); at != nil {
-			content = strings.TrimRight(content[:at[0]], "\n")
+		if err != nil {
+			return err
 		}
 	}
-	m := &lake.ChatMessage{Role: role, Content: content}
-	switch parts := said.FindStringSubmatch(role); {
-	case role == "":
-		return nil, "no role"
-	case name != "" && i == 0:
-		m.Kind, m.Name = lake.KindContext, name // the task, in an expert's name
-	case name != "" && terminals[name]:
-		m.Kind, m.Name = lake.KindEnvironment, name
-	case name != "":
-		m.Kind, m.Agent, m.Name = lake.KindOutput, name, name
-	case role == "human" || role == "user":
-		m.Kind = lake.KindPrompt
-	case role == "system":
-		m.Kind = lake.KindSystem
-	case parts == nil:
-		m.Kind, m.Agent = lake.KindOutput, role
-	case parts[2] == "termination condition":
-		m.Kind, m.Name = lake.KindEnvironment, role
-	case parts[2] == "thought": // the others do not see it
-		m.Kind, m.Agent, m.Reasoning, m.Content = lake.KindOutput, parts[1], content, ""
-	default:
-		m.Kind, m.Agent, m.Recipient = lake.KindOutput, parts[1], strings.TrimPrefix(parts[2], "-> ")
-	}
-	return m, ""
+	return t.end()
 }

@@ -1,6 +1,9 @@
 package autogen_test
 
 import (
+	"bytes"
+	"encoding/json"
+	"os"
 	"path/filepath"
 	"strings"
 	"testing"
@@ -11,7 +14,43 @@ import (
 	"github.com/weir-lake/weir/lake"
 )
 
-func TestGolden(t *testing.T) { llmtest.Golden(t, autogen.Format(), "testdata/*.json") }
+func TestGolden(t *testing.T) { llmtest.Golden(t, autogen.Format(), "testdata/*.json*") }
+
+// TestSlices: a stream that was cut anywhere gives events of the whole stream,
+// and so does one that has the run's result behind it.
+func TestSlices(t *testing.T) {
+	for _, name := range []string{"stream.jsonl", "result.json"} {
+		text, err := os.ReadFile(filepath.Join("testdata", name))
+		if err != nil {
+			t.Fatal(err)
+		}
+		lines := bytes.SplitAfter(text, []byte("\n"))
+		if name == "result.json" {
+			var result struct{ Messages []json.RawMessage }
+			if err := json.Unmarshal(text, &result); err != nil {
+				t.Fatal(err)
+			}
+			lines = nil
+			for _, message := range result.Messages {
+				lines = append(lines, append(message, '\n'))
+			}
+		}
+		whole := map[string]bool{}
+		for _, e := range llmtest.Read(t, autogen.Format(), string(text)).Events {
+			if whole[e.ID] {
+				t.Errorf("%s: event %s comes twice", name, e.ID)
+			}
+			whole[e.ID] = true
+		}
+		for end := 2; end <= len(lines); end++ {
+			for _, e := range llmtest.Read(t, autogen.Format(), string(bytes.Join(lines[:end], nil))).Events {
+				if !whole[e.ID] {
+					t.Errorf("%s, %d lines: event %s is not in the whole: %+v", name, end, e.ID, e.Data)
+				}
+			}
+		}
+	}
+}
 
 func TestDetect(t *testing.T) {
 	for head, want := range map[string]bool{
@@ -20,6 +59,11 @@ func TestDetect(t *testing.T) {
 		`{"history":[{"role":"human","content":"x"}]}`:                                                               false,
 		`{"question":"x","history":[]}`:                                                                              false,
 		`{"question":"x"}`:                                                                                           false,
+		`{"source":"user","models_usage":null,"content":"x","type":"TextMessage"}`:                                   true,
+		`{"messages":[{"source":"a","content":"x","type":"TextMessage"}],"stop_reason":null}`:                        true,
+		`[{"source":"user","content":"` + strings.Repeat("x", 99) + `","type":"TextMessage"},`:                       true,
+		`{"specversion":"1.0","source":"x","type":"NewMessage","content":1}`:                                         false,
+		`{"source":"x","type":"message","content":"x"}`:                                                              false,
 	} {
 		if got := autogen.Format().Detect(source.Probe{Name: "x.json", Head: []byte(head)}) > 0; got != want {
 			t.Errorf("%.80s: %v", head, got)
@@ -88,5 +132,15 @@ func TestSamples(t *testing.T) {
 func FuzzRead(f *testing.F) {
 	f.Add(`[{"is_correct":"False","question":"x","history":[{"content":"x","role":"user","name":"A"},{"content":["x"],"role":"A (-> B)"}],"mistake_step":"1","system_prompt":{"A":"x"}}]`)
 	f.Add(`{"question":"x","question_ID":7,"history":[{"content":"SCENARIO.PY COMPLETE","role":"human"}],"is_corrected":true}`)
-	f.Fuzz(func(t *testing.T, text string) { llmtest.Steady(t, autogen.Format(), text, nil) })
+	for _, name := range []string{"stream.jsonl", "result.json", "team.json"} {
+		text, err := os.ReadFile(filepath.Join("testdata", name))
+		if err != nil {
+			f.Fatal(err)
+		}
+		f.Add(string(text))
+	}
+	f.Add(`{"source":"a","type":"ToolCallExecutionEvent","content":"x"}{"source":"a","type":"ToolCallRequestEvent","content":{}}{"source":1,"type":"MemoryQueryEvent","content":[]}`)
+	// Pieces of a reply are dropped: it follows whole.
+	quiet := func(text string) bool { return strings.Contains(text, "ModelClientStreamingChunkEvent") }
+	f.Fuzz(func(t *testing.T, text string) { llmtest.Steady(t, autogen.Format(), text, quiet) })
 }

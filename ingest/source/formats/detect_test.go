@@ -28,12 +28,16 @@ func TestDetection(t *testing.T) {
 	for name, list := range namesOf {
 		byPackage[name] = list
 	}
-	paths, err := filepath.Glob("../*/testdata/*")
-	if err != nil || len(paths) == 0 {
-		t.Fatalf("no inputs (%v)", err)
+	var paths []string
+	for _, pattern := range []string{"../*/testdata/*", "../*/testdata/export/*", "../*/testdata/export/*/*"} {
+		some, err := filepath.Glob(pattern)
+		if err != nil || len(some) == 0 {
+			t.Fatalf("%s: no inputs (%v)", pattern, err)
+		}
+		paths = append(paths, some...)
 	}
 	for _, path := range paths {
-		owners := byPackage[filepath.Base(filepath.Dir(filepath.Dir(path)))]
+		owners := byPackage[strings.Split(filepath.ToSlash(path), "/")[1]]
 		info, err := os.Stat(path)
 		if owners == nil || err != nil || info.IsDir() || strings.HasSuffix(path, ".golden") || strings.HasSuffix(path, ".txtar") {
 			continue // not an input of a format

@@ -11,6 +11,7 @@ import (
 	"github.com/weir-lake/weir/ingest/source/chatgpt"
 	"github.com/weir-lake/weir/ingest/source/claudecode"
 	"github.com/weir-lake/weir/ingest/source/codex"
+	"github.com/weir-lake/weir/ingest/source/discord"
 	"github.com/weir-lake/weir/ingest/source/document"
 	"github.com/weir-lake/weir/ingest/source/entire"
 	"github.com/weir-lake/weir/ingest/source/gatewaylog"
@@ -26,6 +27,7 @@ import (
 	"github.com/weir-lake/weir/ingest/source/openhands"
 	"github.com/weir-lake/weir/ingest/source/otel"
 	"github.com/weir-lake/weir/ingest/source/sharegpt"
+	"github.com/weir-lake/weir/ingest/source/slack"
 	"github.com/weir-lake/weir/ingest/source/sweagent"
 	"github.com/weir-lake/weir/ingest/source/tensorzero"
 	"github.com/weir-lake/weir/ingest/source/toolbench"
@@ -37,6 +39,7 @@ func All() []source.Format {
 	return []source.Format{
 		anthropic.Format(),
 		autogen.Format(),
+		autogen.Runtime(),
 		cassette.Format(),
 		chatdev.Format(),
 		chatgpt.Format(),
@@ -44,6 +47,7 @@ func All() []source.Format {
 		claudecode.Format(),
 		gatewaylog.Cloudflare(),
 		codex.Format(),
+		discord.Format(),
 		document.Format(),
 		entire.Format(),
 		geminicli.Format(),
@@ -60,6 +64,7 @@ func All() []source.Format {
 		otel.Format(),
 		gatewaylog.Portkey(),
 		sharegpt.Format(),
+		slack.Format(),
 		sweagent.Format(),
 		messages.TauBench(),
 		tensorzero.Format(),

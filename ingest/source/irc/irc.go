@@ -33,8 +33,9 @@ func Format() source.Format {
 }
 
 var (
-	said   = regexp.MustCompile(`^\[(\d\d):(\d\d)(?::(\d\d))?\] (?:<[ @+%&~]?([^ <>]+) *> ?|( )?\* ([^ ]+) ?)(.*)$`)
-	notice = regexp.MustCompile(`^(?:\[\d\d:\d\d(?::\d\d)?\] )?(?:===|---|-!-) `)
+	said    = regexp.MustCompile(`^\[(\d\d):(\d\d)(?::(\d\d))?\] (?:<[ @+%&~]?([^ <>]+) *> ?|( )?\* ([^ ]+) ?)(.*)$`)
+	notice  = regexp.MustCompile(`^(?:\[\d\d:\d\d(?::\d\d)?\] )?(?:===|---|-!-) `)
+	renamed = regexp.MustCompile(`^(?:\[\d\d:\d\d(?::\d\d)?\] )?(?:===|---|-!-) (\S+) is now known as (\S+)\s*$`)
 	// A line of reply links beside a log: "1003 1002 -".
 	link = regexp.MustCompile(`^\d+ \d+ -\s*$`)
 	day  = regexp.MustCompile(`(\d{4})-(\d\d)-(\d\d)`)
@@ -111,8 +112,10 @@ func (r *log) line(line source.Line, ordinal int64) error {
 		return reject(source.ReasonTooLarge, "a line above 64 KiB")
 	case link.MatchString(text):
 		return reject("reply_link", "a reply link, not a message: links are not read")
+	case renamed.MatchString(text):
+		return r.renamed(text, ordinal)
 	case notice.MatchString(text):
-		return nil // joins, parts, nicks, topics: who is there, not what is said
+		return nil // joins, parts, topics: who is there, not what is said
 	case m == nil:
 		return reject(source.ReasonUnknownType, "neither a message nor a notice of the server")
 	}
@@ -136,10 +139,28 @@ func (r *log) line(line source.Line, ordinal int64) error {
 		content = "* " + nick + " " + content
 	}
 	c.Name, c.Content, c.PersonIDs = nick, content, []string{nick}
-	key := lake.StableID(at.Format(time.RFC3339), text)
+	return r.send(at.Format(time.RFC3339), text, at, c)
+}
+
+// renamed keeps that two nicks are one person. Such lines have no time: the
+// day stands in their id, so that a slice of the log gives the same.
+func (r *log) renamed(text string, ordinal int64) error {
+	m := renamed.FindStringSubmatch(text)
+	at := r.day
+	if r.last.After(at) {
+		at = r.last
+	}
+	c := &lake.ChatMessage{ConversationID: r.subject, Kind: lake.KindNotice, Name: "nick", Content: m[1] + " is now known as " + m[2], Position: ordinal * 1000, OrderedAt: at}
+	c.PersonIDs = []string{m[1], m[2]}
+	return r.send(r.day.Format("2006-01-02"), c.Content, at, c)
+}
+
+// send gives a line an id by when and what it says, and by how often it did.
+func (r *log) send(when, text string, at time.Time, c *lake.ChatMessage) error {
+	key := lake.StableID(when, text)
 	r.seen[key]++
 	return r.out.Emit(lake.Event{
-		ID: lake.StableID("irc", at.Format(time.RFC3339), text, fmt.Sprint(r.seen[key])), Source: "irc://" + url.PathEscape(r.subject),
+		ID: lake.StableID("irc", when, text, fmt.Sprint(r.seen[key])), Source: "irc://" + url.PathEscape(r.subject),
 		Type: "weir.chat.message.v1", Subject: r.subject, Time: at, Data: c,
 	})
 }

@@ -41,15 +41,22 @@ func TestSamples(t *testing.T) {
 		for _, reject := range result.Rejects {
 			t.Errorf("%s:%d: %s: %s", name, reject.Line, reject.Reason, reject.Body)
 		}
-		ids := map[string]bool{}
+		ids, messages, actions := map[string]bool{}, 0, 0
 		for _, e := range result.Events {
 			ids[e.ID] = true
-			if m := e.Data.(*lake.ChatMessage); m.Kind != lake.KindPrompt || m.Agent != "" || m.Name == "" {
+			m := e.Data.(*lake.ChatMessage)
+			switch {
+			case m.Kind == lake.KindNotice && m.Name == "nick" && len(m.PersonIDs) == 2:
+				continue
+			case m.Kind != lake.KindPrompt || m.Agent != "" || m.Name == "":
 				t.Errorf("%s: %s by %q, agent %q", name, m.Kind, m.Name, m.Agent)
+			case strings.HasPrefix(m.Content, "* "+m.Name+" "):
+				actions++
 			}
+			messages++
 		}
-		if len(result.Events) != want || len(ids) != want {
-			t.Errorf("%s: %d messages, %d ids, want %d", name, len(result.Events), len(ids), want)
+		if messages != want || len(ids) != len(result.Events) {
+			t.Errorf("%s: %d messages, %d actions, %d ids of %d events, want %d messages", name, messages, actions, len(ids), len(result.Events), want)
 		}
 	}
 }

@@ -11,14 +11,10 @@ import (
 	"database/sql"
 	"errors"
 	"fmt"
-	"net/url"
-	"os"
-	"path/filepath"
 	"strings"
 
-	_ "modernc.org/sqlite" // the database that LangGraph writes, in Go
-
 	"github.com/weir-lake/weir/ingest/source"
+	"github.com/weir-lake/weir/ingest/source/sqlite"
 )
 
 // Format is LangGraph's SQLite checkpointer database.
@@ -28,7 +24,7 @@ func Format() source.Format {
 		Doc:     "LangGraph checkpointer database (SQLite)",
 		Version: 1,
 		Detect: func(p source.Probe) int {
-			if !bytes.HasPrefix(p.Head, []byte("SQLite format 3\x00")) {
+			if !sqlite.Is(p.Head) {
 				return 0
 			}
 			if bytes.Contains(p.Head, []byte("checkpoint_id")) || bytes.Contains(p.Head, []byte("thread_ts")) {
@@ -41,14 +37,11 @@ func Format() source.Format {
 }
 
 func read(ctx context.Context, in *source.Input, out source.Out) error {
-	// The body is the name alone: nobody could redact the pages of a database.
-	refuse := func(reason, detail string) error {
-		return out.Reject(source.Reject{Reason: reason, Detail: detail, Record: -1, Body: []byte(in.Name), Length: int64(len(in.Name))})
-	}
+	refuse := func(reason, detail string) error { return out.Reject(sqlite.Reject(in, reason, detail)) }
 	if in.Path == "" {
-		return refuse("not_a_file", "a database cannot be read from a stream or a compressed file: give the plain file")
+		return refuse(sqlite.ReasonNotAFile, "a database cannot be read from a stream or a compressed file: give the plain file")
 	}
-	db, err := open(in.Path)
+	db, err := sqlite.Open(in.Path)
 	if err != nil {
 		return fmt.Errorf("%s: %w", in.Name, err)
 	}
@@ -57,11 +50,11 @@ func read(ctx context.Context, in *source.Input, out source.Out) error {
 	if errors.Is(err, errNoTable) {
 		return refuse("wrong_type", err.Error())
 	} else if err != nil {
-		return refuse("not_sqlite", err.Error())
+		return refuse(sqlite.ReasonNotSQLite, err.Error())
 	}
 	rows, err := db.QueryContext(ctx, query)
 	if err != nil {
-		return refuse("not_sqlite", err.Error())
+		return refuse(sqlite.ReasonNotSQLite, err.Error())
 	}
 	defer rows.Close()
 	for n := int64(0); rows.Next(); n++ {
@@ -69,7 +62,7 @@ func read(ctx context.Context, in *source.Input, out source.Out) error {
 		var r row
 		var parent, kind, writes sql.NullString
 		if err := rows.Scan(&r.thread, &r.namespace, &r.id, &parent, &kind, &r.checkpoint, &r.metadata, &writes); err != nil {
-			return refuse("not_sqlite", err.Error())
+			return refuse(sqlite.ReasonNotSQLite, err.Error())
 		}
 		r.parent, r.kind, r.writes = parent.String, kind.String, writes.String
 		event, err := r.event()
@@ -93,38 +86,17 @@ func read(ctx context.Context, in *source.Input, out source.Out) error {
 	return nil
 }
 
-// open opens a database so that nothing about it changes. Immutable also spares
-// locks and works on read-only disks, but is blind to a write-ahead log that
-// was not yet folded in; with one beside the file, reading has to take part.
-func open(path string) (*sql.DB, error) {
-	absolute, err := filepath.Abs(path)
-	if err != nil {
-		return nil, err
-	}
-	query := "mode=ro&immutable=1"
-	if info, err := os.Stat(path + "-wal"); err == nil && info.Size() > 0 {
-		query = "mode=ro"
-	}
-	uri := url.URL{Scheme: "file", Path: absolute, RawQuery: query}
-	db, err := sql.Open("sqlite", uri.String())
-	if err != nil {
-		return nil, err
-	}
-	db.SetMaxOpenConns(1)
-	return db, nil
-}
-
 var errNoTable = errors.New("a SQLite database without LangGraph's table of checkpoints")
 
 // checkpointQuery is the query for the checkpoints by the columns that are
 // there: the first releases had no namespaces, named the checkpoint's id
 // thread_ts, and had no type (everything was JSON).
 func checkpointQuery(ctx context.Context, db *sql.DB) (string, error) {
-	checkpoints, err := columns(ctx, db, "checkpoints")
+	checkpoints, err := sqlite.Columns(ctx, db, "checkpoints")
 	if err != nil {
 		return "", err
 	}
-	writes, err := columns(ctx, db, "writes")
+	writes, err := sqlite.Columns(ctx, db, "writes")
 	if err != nil {
 		return "", err
 	}
@@ -155,21 +127,4 @@ func checkpointQuery(ctx context.Context, db *sql.DB) (string, error) {
 		"c.checkpoint,", pick("null", "metadata") + ",", special,
 		"from checkpoints c order by c.thread_id,", namespace + ",", id,
 	}, " "), nil
-}
-
-func columns(ctx context.Context, db *sql.DB, table string) (map[string]bool, error) {
-	rows, err := db.QueryContext(ctx, "select name from pragma_table_info(?)", table)
-	if err != nil {
-		return nil, err
-	}
-	defer rows.Close()
-	found := map[string]bool{}
-	for rows.Next() {
-		var name string
-		if err := rows.Scan(&name); err != nil {
-			return nil, err
-		}
-		found[name] = true
-	}
-	return found, rows.Err()
 }

@@ -59,24 +59,13 @@ func detect(p source.Probe) int {
 }
 
 func read(ctx context.Context, in *source.Input, out source.Out) error {
-	for record, err := range source.Records(ctx, in, out, source.RecordOptions{}) {
-		if err != nil {
-			return err
-		}
+	return source.Whole(ctx, in, out, func(record source.Record) (events []lake.Event, reason, detail string) {
 		events, err := readRecord(record.Raw, record.Ordinal)
 		if err != nil {
-			if err := out.Reject(record.Reject("unknown_shape", err.Error())); err != nil {
-				return err
-			}
-			continue
+			return nil, "unknown_shape", err.Error()
 		}
-		for _, e := range events {
-			if err := out.Emit(e); err != nil {
-				return err
-			}
-		}
-	}
-	return nil
+		return events, "", ""
+	})
 }
 
 // readRecord reads one record of any of the three kinds.

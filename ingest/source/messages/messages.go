@@ -226,24 +226,7 @@ func detectTau(p source.Probe) int {
 }
 
 func readTau(ctx context.Context, in *source.Input, out source.Out) error {
-	for record, err := range source.Records(ctx, in, out, source.RecordOptions{}) {
-		if err != nil {
-			return err
-		}
-		events, reason, detail := run(record)
-		if reason != "" {
-			if err := out.Reject(record.Reject(reason, detail)); err != nil {
-				return err
-			}
-			continue
-		}
-		for _, e := range events {
-			if err := out.Emit(e); err != nil {
-				return err
-			}
-		}
-	}
-	return nil
+	return source.Whole(ctx, in, out, run)
 }
 
 // run reads a run: its messages, and its reward as the outcome of the task.

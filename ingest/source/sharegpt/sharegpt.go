@@ -62,24 +62,13 @@ var roles = map[string]string{
 }
 
 func read(ctx context.Context, in *source.Input, out source.Out) error {
-	for record, err := range source.Records(ctx, in, out, source.RecordOptions{}) {
-		if err != nil {
-			return err
-		}
+	return source.Whole(ctx, in, out, func(record source.Record) (events []lake.Event, reason, detail string) {
 		c, reason, detail := conversation(record.Raw)
 		if reason != "" {
-			if err := out.Reject(record.Reject(reason, detail)); err != nil {
-				return err
-			}
-			continue
+			return nil, reason, detail
 		}
-		for _, e := range c.Events(record.Ordinal * 1000) {
-			if err := out.Emit(e); err != nil {
-				return err
-			}
-		}
-	}
-	return nil
+		return c.Events(record.Ordinal * 1000), "", ""
+	})
 }
 
 // conversation reads a record. It is taken whole or not at all: with a turn

@@ -46,24 +46,7 @@ func detect(p source.Probe) int {
 }
 
 func read(ctx context.Context, in *source.Input, out source.Out) error {
-	for record, err := range source.Records(ctx, in, out, source.RecordOptions{}) {
-		if err != nil {
-			return err
-		}
-		events, reason, detail := answer(record)
-		if reason != "" {
-			if err := out.Reject(record.Reject(reason, detail)); err != nil {
-				return err
-			}
-			continue
-		}
-		for _, e := range events {
-			if err := out.Emit(e); err != nil {
-				return err
-			}
-		}
-	}
-	return nil
+	return source.Whole(ctx, in, out, answer)
 }
 
 // answer reads an answer. Each list of messages is one request and its reply;
