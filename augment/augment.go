@@ -128,6 +128,9 @@ type root struct {
 	Messages  []lake.Message `json:"messages"`
 	Tools     []lake.Tool    `json:"tools"`
 	Children  []string       `json:"children"` // ids of what was made from it
+	Format    string         `json:"response_format"`
+	Choice    string         `json:"tool_choice"`
+	Parallel  *bool          `json:"parallel_tool_calls"`
 	method.Document
 }
 

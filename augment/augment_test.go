@@ -4,6 +4,7 @@ import (
 	"context"
 	"encoding/json"
 	"fmt"
+	"slices"
 	"strings"
 	"sync"
 	"testing"
@@ -25,26 +26,41 @@ import (
 func built(t *testing.T, calls int) *lake.Lake {
 	t.Helper()
 	lk := laketest.New(t)
-	final := true
 	var events []lake.Event
 	for i := range calls {
-		subject := fmt.Sprintf("ticket-%03d", i)
-		word := func(n int) string { return "w" + lake.StableID(subject, fmt.Sprint(n))[:8] }
-		var asks, answers []string
-		for n := range 8 {
-			asks, answers = append(asks, word(n)), append(answers, word(n+100))
-		}
-		events = append(events, lake.Event{
-			ID: lake.StableID("test", subject), Source: "test://gateway", Type: "weir.gateway.call.v1", Subject: subject,
-			Time: laketest.Start.Add(-48*time.Hour + time.Duration(i)*time.Minute),
-			Data: &lake.GatewayCall{
-				RequestID: subject, ResponseID: "r-" + subject, Status: "success", IsFinal: &final, Model: "gpt-4.1", Agent: "desk",
-				Messages: []lake.Message{{Role: "user", Content: strings.Join(asks, " ")}},
-				Output:   []lake.Message{{Role: "assistant", Content: strings.Join(answers, " ")}},
-			},
-		})
+		events = append(events, call(i, func(*lake.GatewayCall) {}))
 	}
 	laketest.Append(t, lk, events...)
+	transform(t, lk)
+	return lk
+}
+
+// call is a finished call in words of its own.
+func call(i int, change func(c *lake.GatewayCall)) lake.Event {
+	final := true
+	subject := fmt.Sprintf("ticket-%03d", i)
+	words := func(from int) string {
+		var list []string
+		for n := range 8 {
+			list = append(list, "w"+lake.StableID(subject, fmt.Sprint(from+n))[:8])
+		}
+		return strings.Join(list, " ")
+	}
+	data := &lake.GatewayCall{
+		RequestID: subject, ResponseID: "r-" + subject, Status: "success", IsFinal: &final, Model: "gpt-4.1", Agent: "desk",
+		Messages: []lake.Message{{Role: "user", Content: words(0)}},
+		Output:   []lake.Message{{Role: "assistant", Content: words(100)}},
+	}
+	change(data)
+	return lake.Event{
+		ID: lake.StableID("test", subject), Source: "test://gateway", Type: "weir.gateway.call.v1", Subject: subject,
+		Time: laketest.Start.Add(-48*time.Hour + time.Duration(i)*time.Minute), Data: data,
+	}
+}
+
+// transform brings the curated tables up to date.
+func transform(t *testing.T, lk *lake.Lake) {
+	t.Helper()
 	tables, err := transforms.Tables(lk.ErasureKey())
 	if err != nil {
 		t.Fatal(err)
@@ -57,7 +73,6 @@ func built(t *testing.T, calls int) *lake.Lake {
 	if _, err := derive.Build(t.Context(), lk, tables, derive.Options{Session: session}); err != nil {
 		t.Fatal(err)
 	}
-	return lk
 }
 
 // kept is an appender; stop is called after so many events.
@@ -216,5 +231,80 @@ func TestCapsAndWrongKey(t *testing.T) {
 	client, server := writer(t, func(int, llmtest.Request) llmtest.Reply { return llmtest.Reply{Status: 401} })
 	if _, err := augment.Run(t.Context(), lk, &kept{}, options(t, client, 1, "paraphrase")); err == nil || len(server.Requests()) != 1 {
 		t.Errorf("%v after %d requests", err, len(server.Requests()))
+	}
+}
+
+// Children bear what their parents' answers hang on, and are no duplicates of
+// them where their method changed what it is there to change.
+func TestChildren(t *testing.T) {
+	lk := laketest.New(t)
+	no := false
+	var events []lake.Event
+	for i := range 12 {
+		events = append(events, call(i, func(c *lake.GatewayCall) {
+			c.PersonIDs = []string{fmt.Sprintf("person-%d", i)}
+			c.ResponseFormat, c.ToolChoice, c.ParallelToolCalls = `{"type":"text"}`, `"auto"`, &no
+			c.Tools = []lake.Tool{{Name: "look_up", Parameters: `{"type":"object"}`}}
+			c.Messages = []lake.Message{
+				{Role: "system", Content: "You are the harbour's clerk. Be brief."},
+				{Role: "user", Content: c.Messages[0].Content + " for Adam"},
+			}
+			c.Output[0].Content += " is what Adam needs"
+		}))
+	}
+	laketest.Append(t, lk, events...)
+	transform(t, lk)
+	client, _ := writer(t, func(_ int, r llmtest.Request) llmtest.Reply {
+		_, request, _ := strings.Cut(r.Messages[1].Content, "\n\n")
+		words := strings.Fields(request)
+		slices.Reverse(words)
+		return llmtest.Reply{Text: fmt.Sprintf(`{"request": %q}`, strings.Join(words, " "))}
+	})
+	var made kept
+	for _, name := range []string{"persona_swap", "template_reword", "entity_swap", "paraphrase"} {
+		opts := options(t, client, 1, name)
+		opts.PerRoot, opts.MaxShare, opts.Limit = 9, 0.9, 1
+		if _, err := augment.Run(t.Context(), lk, &made, opts); err != nil {
+			t.Fatal(err)
+		}
+	}
+	// A model that gives back what it gave before.
+	parrot := *made.events[len(made.events)-1].Data.(*lake.GeneratedExample)
+	parrot.Messages = slices.Clone(parrot.Messages)
+	parrot.Messages[1].Content += "!"
+	parroted := made.events[len(made.events)-1]
+	parroted.ID, parroted.Data = lake.StableID("parrot"), &parrot
+	made.events = append(made.events, parroted)
+	laketest.Append(t, lk, made.events...)
+	transform(t, lk)
+	session, _, err := duck.OpenLake(t.Context(), lk, duck.Options{Threads: 1})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer session.Close()
+	got, err := session.Strings(t.Context(), `
+		select concat_ws(' ', generated.method, count(*), count(*) filter (where funnel.reason = 'duplicate'))
+		from curated.generated as generated join curated.funnel as funnel on funnel.example_id = generated.event_id
+		group by generated.method order by 1`)
+	if err != nil {
+		t.Fatal(err)
+	}
+	want := []string{"entity_swap 1 0", "paraphrase 2 1", "persona_swap 1 0", "template_reword 1 0"}
+	if !slices.Equal(got, want) {
+		t.Errorf("got %q, want %q", got, want)
+	}
+	var same, all int
+	if err := session.Get(t.Context(), `
+		select count(*) filter (where child.tool_choice = parent.tool_choice and child.response_format = parent.response_format
+				and not child.parallel_tool_calls and child.tools = parent.tools and generated.person_ids = calls.person_ids), count(*)
+		from curated.lineage as lineage
+		join curated.examples as child on child.example_id = lineage.child_id
+		join curated.examples as parent on parent.example_id = lineage.parent_id
+		join curated.generated as generated on generated.event_id = lineage.child_id
+		join curated.calls as calls on calls.event_id = parent.origin_event_ids[1]`, &same, &all); err != nil {
+		t.Fatal(err)
+	}
+	if same != all || all != len(made.events) {
+		t.Errorf("%d of %d children have what their parents have, %d were made", same, all, len(made.events))
 	}
 }

@@ -18,24 +18,51 @@ with children as (
         from events.generated_examples
     )
     group by root_id
-)
-`
+)`
 
 // examplesQuery gives the originals that train, in an order that depends on the
 // seed alone, so that a limit takes a sample.
 func examplesQuery(seed int64) string {
 	return children + `
+,
+wanted as (
+    select example_id from curated.funnel where fate = 'train' and source <> 'generated'
+),
+origins as (
+    select
+        example_id,
+        unnest(list_concat(coalesce(origin_event_ids, []), [message.event_id for message in messages])) as event_id
+    from curated.examples
+    where example_id in (select example_id from wanted)
+),
+people as (
+    select origins.example_id, list(distinct named.person_id order by named.person_id) as person_ids
+    from origins
+    inner join (
+        select event_id, unnest(person_ids) as person_id from curated.messages
+        union all
+        select event_id, unnest(person_ids) as person_id from curated.calls
+        union all
+        select event_id, unnest(person_ids) as person_id from curated.checkpoints
+    ) as named on named.event_id = origins.event_id
+    group by origins.example_id
+)
 select
     examples.example_id as root_id,
     examples.subject_id,
+    people.person_ids,
     examples.task_type,
     examples.messages,
-    examples.tools,
+    -- What was inferred from the calls is inferred from the child's again.
+    case when examples.tools_origin = 'declared' then examples.tools end as tools,
+    examples.response_format,
+    examples.tool_choice,
+    examples.parallel_tool_calls,
     coalesce(children.children, []) as children,
 from curated.examples as examples
-inner join curated.funnel as funnel on funnel.example_id = examples.example_id
+inner join wanted on wanted.example_id = examples.example_id
+left join people on people.example_id = examples.example_id
 left join children on children.root_id = examples.example_id
-where funnel.fate = 'train' and examples.source <> 'generated'
 order by md5(` + strconv.FormatInt(seed, 10) + ` || examples.example_id), examples.example_id`
 }
 

@@ -103,7 +103,7 @@ func (r *run) one(ctx context.Context, root root, m method.Method, index int, id
 }
 
 func (r *run) make(ctx context.Context, root root, m method.Method, random *rand.Rand, asked *asking) (method.Example, error) {
-	example := method.Example{Messages: root.Messages, Tools: root.Tools}
+	example := method.Example{Messages: root.Messages, Tools: root.Tools, ResponseFormat: root.Format}
 	switch {
 	case m.Rule != nil:
 		return m.Rule(example, random)
@@ -124,7 +124,7 @@ func (r *run) plan(root root, m method.Method, random *rand.Rand) error {
 		document.Terms = r.opts.Terms
 		question, err = m.ShowFirst(document, random)
 	} else {
-		question, err = m.First(method.Example{Messages: root.Messages, Tools: root.Tools}, random)
+		question, err = m.First(method.Example{Messages: root.Messages, Tools: root.Tools, ResponseFormat: root.Format}, random)
 	}
 	if err != nil {
 		return err
@@ -163,6 +163,7 @@ func (r *run) event(root root, m method.Method, id string, variation int64, vari
 	data := &lake.GeneratedExample{
 		Persons: lake.Persons{PersonIDs: root.PersonIDs}, Method: m.Name, TaskType: root.TaskType,
 		Messages: slices.Clone(varied.Messages), Tools: varied.Tools, Seed: &r.opts.Seed, Variation: &variation,
+		ResponseFormat: root.Format, ToolChoice: root.Choice, ParallelToolCalls: root.Parallel,
 	}
 	if m.FromDocuments() {
 		data.DocumentIDs = []string{root.ID}

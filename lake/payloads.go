@@ -147,20 +147,24 @@ type Document struct {
 // or synthetic example.
 type GeneratedExample struct {
 	Persons
-	Method         string    `json:"method,omitempty" fid:"20" doc:"how it was made: paraphrase, persona_swap, …"`
-	GeneratorModel string    `json:"generator_model,omitempty" fid:"21" doc:"model that wrote it; empty for a deterministic method"`
-	PromptHash     string    `json:"prompt_hash,omitempty" fid:"22" doc:"sha256 of the generator's prompt"`
-	ParentIDs      []string  `json:"parent_ids,omitempty" fid:"23" doc:"examples that it was made from"`
-	DocumentIDs    []string  `json:"document_ids,omitempty" fid:"24" doc:"documents that seeded it: provenance, not a split edge"`
-	ScenarioID     string    `json:"scenario_id,omitempty" fid:"25" doc:"scenario that seeded it; a split edge"`
-	TaskType       string    `json:"task_type,omitempty" fid:"26" doc:"task type of the example"`
-	Messages       []Message `json:"messages,omitempty" fid:"27" doc:"the example's messages, weights set"`
-	Tools          []Tool    `json:"tools,omitempty" fid:"28" doc:"tools declared"`
-	Seed           *int64    `json:"seed,omitempty" fid:"29" doc:"seed of a deterministic method"`
-	CostUSD        *float64  `json:"cost_usd,omitempty" fid:"30" doc:"what generating it cost, USD"`
-	InputTokens    *int64    `json:"input_tokens,omitempty" fid:"31" doc:"tokens that the generator read, as it counts them"`
-	OutputTokens   *int64    `json:"output_tokens,omitempty" fid:"32" doc:"tokens that the generator wrote, as it counts them"`
-	Variation      *int64    `json:"variation,omitempty" fid:"33" doc:"which of several by one method from one root, from 0"`
+	Method            string    `json:"method,omitempty" fid:"20" doc:"how it was made: paraphrase, persona_swap, …"`
+	GeneratorModel    string    `json:"generator_model,omitempty" fid:"21" doc:"model that wrote it; empty for a deterministic method"`
+	PromptHash        string    `json:"prompt_hash,omitempty" fid:"22" doc:"sha256 of the generator's prompt"`
+	ParentIDs         []string  `json:"parent_ids,omitempty" fid:"23" doc:"examples that it was made from"`
+	DocumentIDs       []string  `json:"document_ids,omitempty" fid:"24" doc:"documents that seeded it: provenance, not a split edge"`
+	ScenarioID        string    `json:"scenario_id,omitempty" fid:"25" doc:"scenario that seeded it; a split edge"`
+	TaskType          string    `json:"task_type,omitempty" fid:"26" doc:"task type of the example"`
+	Messages          []Message `json:"messages,omitempty" fid:"27" doc:"the example's messages, weights set"`
+	Tools             []Tool    `json:"tools,omitempty" fid:"28" doc:"tools declared"`
+	Seed              *int64    `json:"seed,omitempty" fid:"29" doc:"seed of a deterministic method"`
+	CostUSD           *float64  `json:"cost_usd,omitempty" fid:"30" doc:"what generating it cost, USD"`
+	InputTokens       *int64    `json:"input_tokens,omitempty" fid:"31" doc:"tokens that the generator read, as it counts them"`
+	OutputTokens      *int64    `json:"output_tokens,omitempty" fid:"32" doc:"tokens that the generator wrote, as it counts them"`
+	Variation         *int64    `json:"variation,omitempty" fid:"33" doc:"which of several by one method from one root, from 0"`
+	ResponseFormat    string    `json:"response_format,omitempty" fid:"34" doc:"JSON: the parent's response format, which the answers still follow"`
+	ToolChoice        string    `json:"tool_choice,omitempty" fid:"35" doc:"JSON: the parent's tool choice"`
+	KnowledgeID       string    `json:"knowledge_id,omitempty" fid:"36" doc:"section of curated.knowledge that seeded it: provenance, not a split edge"`
+	ParallelToolCalls *bool     `json:"parallel_tool_calls,omitempty" fid:"37" doc:"as sent with the parent"`
 }
 
 // Judgement is the payload of weir.judgement.scored.v1: one automatic score.

@@ -66,7 +66,7 @@ func Events(item Item, d Decision, rubric string, now time.Time) ([]lake.Event, 
 		ID:     lake.StableID("review", d.ExampleID, d.ContentHash, d.Reviewer, d.Verdict, string(edited), d.Note, key),
 		Source: eventSource, Type: reviewType, Subject: item.SubjectID, Time: d.DecidedAt.UTC(),
 		Data: &lake.Review{
-			ExampleID: d.ExampleID, ContentHash: d.ContentHash, Reviewer: d.Reviewer, Verdict: d.Verdict,
+			Persons: lake.Persons{PersonIDs: item.PersonIDs}, ExampleID: d.ExampleID, ContentHash: d.ContentHash, Reviewer: d.Reviewer, Verdict: d.Verdict,
 			EditedMessages: d.EditedMessages, Rubric: rubric, Note: d.Note, Queue: d.Queue, DurationMS: d.DurationMS,
 		},
 	}
@@ -76,7 +76,9 @@ func Events(item Item, d Decision, rubric string, now time.Time) ([]lake.Event, 
 	child := lake.Event{
 		ID: childID(event.ID), Source: eventSource, Type: generatedType, Subject: item.SubjectID, Time: event.Time,
 		Data: &lake.GeneratedExample{
-			Method: EditMethod, ParentIDs: []string{item.ExampleID}, TaskType: item.TaskType, Messages: d.EditedMessages,
+			Persons: lake.Persons{PersonIDs: item.PersonIDs},
+			Method:  EditMethod, ParentIDs: []string{item.ExampleID}, TaskType: item.TaskType, Messages: d.EditedMessages,
+			ResponseFormat: item.ResponseFormat, ToolChoice: item.ToolChoice, ParallelToolCalls: item.ParallelToolCalls,
 		},
 	}
 	if item.ToolsOrigin == "declared" { // else they are inferred again, from the edited calls
@@ -153,10 +155,18 @@ func wrongEdit(item Item, messages []lake.Message, isCurrent bool) string {
 		return "no edited message is a target"
 	case isCurrent && sameMessages(item.Messages, messages):
 		return "the edit changes nothing; accept it, or reject it"
-	case isCurrent && item.ResponseFormat != "":
-		return "the example asks for a response format, which an edited example cannot carry yet: reject it"
+	case isCurrent && asksForJSON(item.ResponseFormat):
+		for i, m := range messages {
+			if m.Weight != nil && *m.Weight > 0 && len(m.ToolCalls) == 0 && !json.Valid([]byte(m.Content)) {
+				return fmt.Sprintf("edited message %d is not JSON, which the example's response format asks for", i+1)
+			}
+		}
 	}
 	return ""
+}
+
+func asksForJSON(format string) bool {
+	return strings.Contains(format, `"json_object"`) || strings.Contains(format, `"json_schema"`)
 }
 
 func sameMessages(a, b []lake.Message) bool {

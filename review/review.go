@@ -50,6 +50,11 @@ type Item struct {
 	Tools          []lake.Tool    `json:"tools,omitempty"`
 	ToolsOrigin    string         `json:"tools_origin,omitempty"`
 	ResponseFormat string         `json:"response_format,omitempty"`
+
+	// What an edited child takes over and no reviewer needs to see.
+	ToolChoice        string   `json:"-"`
+	ParallelToolCalls *bool    `json:"-"`
+	PersonIDs         []string `json:"-"` // set by Source.Item alone
 }
 
 // Decision is what one reviewer says of one item.
@@ -98,7 +103,9 @@ select
     to_json(examples.messages)::VARCHAR as messages,
     coalesce(to_json(examples.tools)::VARCHAR, '[]') as tools,
     coalesce(examples.tools_origin, '') as tools_origin,
-    coalesce(examples.response_format, '') as response_format
+    coalesce(examples.response_format, '') as response_format,
+    coalesce(examples.tool_choice, '') as tool_choice,
+    examples.parallel_tool_calls
 
 from curated.examples as examples
 
@@ -116,7 +123,9 @@ select
     to_json(examples.messages)::VARCHAR as messages,
     coalesce(to_json(examples.tools)::VARCHAR, '[]') as tools,
     coalesce(examples.tools_origin, '') as tools_origin,
-    coalesce(examples.response_format, '') as response_format
+    coalesce(examples.response_format, '') as response_format,
+    coalesce(examples.tool_choice, '') as tool_choice,
+    examples.parallel_tool_calls
 
 from curated.examples as examples
 
@@ -181,16 +190,55 @@ func (s *Source) Item(ctx context.Context, id string) (item Item, ok bool, err e
 	if !rows.Next() {
 		return Item{}, false, rows.Err()
 	}
-	item, err = scanItem(rows.Scan)
+	if item, err = scanItem(rows.Scan); err != nil {
+		return Item{}, false, err
+	}
 	item.Queue = SampleQueue
+	item.PersonIDs, err = s.personIDs(ctx, id)
 	return item, err == nil, err
+}
+
+// personIDs are the people of the events that an example was made from: an
+// erasure of one of them takes what was made of it along.
+func (s *Source) personIDs(ctx context.Context, exampleID string) ([]string, error) {
+	rows, err := s.session.DB().QueryContext(ctx, `
+with origins as (
+    select unnest(list_concat(coalesce(origin_event_ids, []), [message.event_id for message in messages])) as event_id
+    from curated.examples
+    where example_id = ?
+)
+select distinct unnest(person_ids) as person_id
+from (
+    select event_id, person_ids from curated.messages
+    union all
+    select event_id, person_ids from curated.calls
+    union all
+    select event_id, person_ids from curated.checkpoints
+    union all
+    select event_id, person_ids from curated.generated
+)
+where event_id in (select event_id from origins)
+order by person_id`, exampleID)
+	if err != nil {
+		return nil, err
+	}
+	defer rows.Close()
+	var ids []string
+	for rows.Next() {
+		var id string
+		if err := rows.Scan(&id); err != nil {
+			return nil, err
+		}
+		ids = append(ids, id)
+	}
+	return ids, rows.Err()
 }
 
 func scanItem(scan func(...any) error) (Item, error) {
 	var item Item
 	var messages, tools string
 	err := scan(&item.ExampleID, &item.ContentHash, &item.SubjectID, &item.Stratum, &item.Source, &item.TaskType,
-		&messages, &tools, &item.ToolsOrigin, &item.ResponseFormat)
+		&messages, &tools, &item.ToolsOrigin, &item.ResponseFormat, &item.ToolChoice, &item.ParallelToolCalls)
 	if err != nil {
 		return Item{}, err
 	}

@@ -130,6 +130,16 @@ func TestEvents(t *testing.T) {
 	if child.Method != "edit" || !reflect.DeepEqual(child.ParentIDs, []string{"x"}) || events[1].Subject != "s" || len(child.Tools) != 1 {
 		t.Errorf("child %+v", child)
 	}
+	rich := item()
+	rich.ResponseFormat, rich.ToolChoice, rich.ParallelToolCalls, rich.PersonIDs = `{"type":"text"}`, `"auto"`, ptr(false), []string{"p-1"}
+	events, err = review.Events(rich, good, "example@1", now)
+	if err != nil {
+		t.Fatal(err)
+	}
+	child = events[1].Data.(*lake.GeneratedExample)
+	if child.ResponseFormat != rich.ResponseFormat || child.ToolChoice != `"auto"` || *child.ParallelToolCalls || !reflect.DeepEqual(child.PersonIDs, rich.PersonIDs) {
+		t.Errorf("child %+v lacks what its parent has", child)
+	}
 	again, _ := review.Events(item(), good, "example@1", now.Add(time.Hour))
 	if again[0].ID != events[0].ID || again[1].ID != events[1].ID {
 		t.Error("the same file twice decides twice")
@@ -154,7 +164,7 @@ func TestEvents(t *testing.T) {
 		"is a target": func(_ *review.Item, d *review.Decision) {
 			d.EditedMessages[1].Weight, d.EditedMessages[3].Weight = ptr(0.0), ptr(0.0)
 		},
-		"response format": func(i *review.Item, _ *review.Decision) { i.ResponseFormat = "{}" },
+		"response format": func(i *review.Item, _ *review.Decision) { i.ResponseFormat = `{"type":"json_object"}` },
 	} {
 		it, d := item(), good
 		d.EditedMessages = edited()

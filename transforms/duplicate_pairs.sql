@@ -18,8 +18,14 @@
 --               the smaller of two sets of 30 and more shingles is at least 0.95 contained: not for two sides of a split;
 --               a text within one of more than 1.25 times its size is not looked for
 --   conflict    what was said before the last target is equal, and the targets are not alike: never a duplicate
---   lineage     what comes from one root is compared on target text by method: 0.7 where the answer was reworded
---               (paraphrase, back_translate, evolve, reword), 0.95 and as much of what was said for other methods
+--   lineage     what comes from one root is compared by what its method changes: a duplicate where both its targets
+--               and what was asked (said, but in no target) are at least so much alike, by the stricter of two methods:
+--                                                           targets  asked
+--               evolve                                          0.7    0    the answer is new
+--               paraphrase, back_translate                      0    0.7    the answer stays, the request is reworded
+--               template_reword, context_trim                   0    0.95   the answer stays, the request is framed or cut
+--               persona_swap                                    none        the system prompt alone changes: no duplicate
+--               entity_swap, tool_perturb, role_swap, edit and others  0.95 0.95  a few words change, in both
 --   rejected    pairs are kept from 0.6 on
 -- thresholds:
 --   0.8 jaccard     between the knees of datatrove (0.72) and NeMo Curator (0.79) and Lilac (0.87); here verified
@@ -28,14 +34,14 @@
 --   left_id          VARCHAR  the one that would survive
 --   right_id         VARCHAR  the one that would not
 --   kind             VARCHAR  exact, near or conflict
---   rule_version     VARCHAR  exact-1, or near-1 and the version of the boilerplate left out
+--   rule_version     VARCHAR  exact-1, or near-1 (lineage-1 of relatives) and the version of the boilerplate left out
 --   jaccard          DOUBLE   of what was said, 0 to 1
 --   containment      DOUBLE   share of the smaller set that is in the larger, 0 to 1
 --   accepted         BOOLEAN  the pair is a duplicate; rejected pairs are kept, too
 --   target_jaccard   DOUBLE   of the targets, 0 to 1
 --   group_jaccard    DOUBLE   of what was said with tool results, 0 to 1
 --   is_grouped       BOOLEAN  the pair must not stand on two sides of a split
---   reason           VARCHAR  why it was rejected: jaccard, target, frame; null where accepted
+--   reason           VARCHAR  why it was rejected: jaccard, target, asked, method, frame; null where accepted
 with ranked as (
     select
         example_keys.example_id,
@@ -156,22 +162,44 @@ candidates as (
     where better.bucket_no <= 64
 ),
 
+methods as (
+    -- 2 is never reached.
+    select *
+
+    from (
+        values
+        ('evolve', 0.7, 0.0),
+        ('paraphrase', 0.0, 0.7),
+        ('back_translate', 0.0, 0.7),
+        ('template_reword', 0.0, 0.95),
+        ('context_trim', 0.0, 0.95),
+        ('persona_swap', 2.0, 2.0)
+    ) as methods (method, target, asked)
+),
+
 roots as (
-    select child_id as example_id, root_id, method from curated.lineage
+    select
+        lineage.child_id as example_id,
+        lineage.root_id,
+        coalesce(methods.target, 0.95) as target,
+        coalesce(methods.asked, 0.95) as asked,
+
+    from curated.lineage as lineage
+
+    left join methods on methods.method = lineage.method
 
     union
 
-    select root_id, root_id, '' from curated.lineage
+    -- The root itself: the other's method decides.
+    select root_id, root_id, 0.0, 0.0 from curated.lineage
 ),
 
 relatives as (
-    select least(a.rank_no, b.rank_no) as left_no, greatest(a.rank_no, b.rank_no) as right_no, min(case
-        when 'paraphrase' in (one.method, other.method)
-            or 'back_translate' in (one.method, other.method)
-            or 'evolve' in (one.method, other.method)
-            or 'reword' in (one.method, other.method) then 0.7
-        else 0.95
-    end) as threshold
+    select
+        least(a.rank_no, b.rank_no) as left_no,
+        greatest(a.rank_no, b.rank_no) as right_no,
+        max(greatest(one.target, other.target))::DOUBLE as target_threshold,
+        max(greatest(one.asked, other.asked))::DOUBLE as asked_threshold,
 
     from roots as one
 
@@ -185,11 +213,11 @@ relatives as (
 ),
 
 chosen as (
-    select left_no, right_no, null::DOUBLE as threshold from candidates
+    select left_no, right_no, null::DOUBLE as target_threshold, null::DOUBLE as asked_threshold from candidates
 
     union all
 
-    select left_no, right_no, threshold::DOUBLE from relatives
+    select left_no, right_no, target_threshold, asked_threshold from relatives
 ),
 
 sizes as (
@@ -198,7 +226,8 @@ sizes as (
         rights.example_id as right_id,
         chosen.left_no,
         chosen.right_no,
-        chosen.threshold,
+        chosen.target_threshold,
+        chosen.asked_threshold,
         a.boilerplate_version,
         a.frame_hash = b.frame_hash as is_same_frame,
         a.context_hash = b.context_hash as is_same_context,
@@ -207,6 +236,15 @@ sizes as (
         len(list_intersect(a.said, b.said)) as common,
         len(a.target) + len(b.target) as target_sizes,
         len(list_intersect(a.target, b.target)) as target_common,
+        -- Asked is what was said and is in no target; counted by unions, without a set difference.
+        case when chosen.asked_threshold is not null then
+            len(list_distinct(list_concat(a.said, a.target))) - len(a.target)
+            + len(list_distinct(list_concat(b.said, b.target))) - len(b.target)
+        end as asked_sizes,
+        case when chosen.asked_threshold is not null then
+            len(list_distinct(list_concat(list_intersect(a.said, b.said), list_concat(a.target, b.target))))
+            - len(list_distinct(list_concat(a.target, b.target)))
+        end as asked_common,
         -- What is said may be seen as well; an example without tool results is what it said.
         case
             when len(a.seen) + len(b.seen) = 0 then left_size + right_size
@@ -237,6 +275,8 @@ measured as (
         coalesce(common / nullif(least(left_size, right_size), 0), 0) as containment,
         coalesce(target_common / nullif(target_sizes - target_common, 0), 0) as target_jaccard,
         coalesce(both_common / nullif(both_sizes - both_common, 0), 0) as group_jaccard,
+        -- Two that ask nothing ask the same.
+        coalesce(asked_common / nullif(asked_sizes - asked_common, 0), 1) as asked_jaccard,
 
     from sizes
 ),
@@ -246,9 +286,10 @@ judged as (
         *,
         case
             when not is_same_frame then 'frame'
-            when threshold is null and jaccard < 0.8 then 'jaccard'
-            when threshold = 0.95 and jaccard < 0.95 then 'jaccard'
-            when target_jaccard < coalesce(threshold, 0.8) then 'target'
+            when target_threshold is null and jaccard < 0.8 then 'jaccard'
+            when target_threshold > 1 then 'method'
+            when target_jaccard < coalesce(target_threshold, 0.8) then 'target'
+            when asked_jaccard < asked_threshold then 'asked'
         end as reason,
         jaccard >= 0.8
             or group_jaccard >= 0.8
@@ -258,18 +299,30 @@ judged as (
 ),
 
 near as (
-    select * from judged where reason is null or is_grouped or greatest(jaccard, group_jaccard) >= 0.6
+    select * exclude (asked_threshold, asked_sizes, asked_common, asked_jaccard)
+
+    from judged
+
+    where reason is null or is_grouped or greatest(jaccard, group_jaccard) >= 0.6
 ),
 
 -- Relatives are judged each for itself.
 likeness as (
-    select * exclude (left_no, right_no, threshold) from near where threshold is not null
+    select * exclude (left_no, right_no, target_threshold), 'lineage-1/' as rule
+
+    from near
+
+    where target_threshold is not null
 ),
 
 -- All with one sketch are as near to the other side as their first: the best of
 -- each side is paired with those of the other that rank behind it.
 spread as (
-    select near.left_id, members.example_id as right_id, near.* exclude (left_id, right_id, left_no, right_no, threshold)
+    select
+        near.left_id,
+        members.example_id as right_id,
+        near.* exclude (left_id, right_id, left_no, right_no, target_threshold),
+        'near-1/' as rule,
 
     from near
 
@@ -277,11 +330,15 @@ spread as (
 
     inner join sketched as members on members.sketch_hash = others.sketch_hash
 
-    where near.threshold is null
+    where near.target_threshold is null
 
     union all
 
-    select near.right_id, members.example_id, near.* exclude (left_id, right_id, left_no, right_no, threshold)
+    select
+        near.right_id,
+        members.example_id,
+        near.* exclude (left_id, right_id, left_no, right_no, target_threshold),
+        'near-1/',
 
     from near
 
@@ -289,7 +346,7 @@ spread as (
 
     inner join sketched as members on members.sketch_hash = others.sketch_hash and members.rank_no > near.right_no
 
-    where near.threshold is null
+    where near.target_threshold is null
 
     union all
 
@@ -312,6 +369,7 @@ spread as (
         1.0,
         null,
         true,
+        'near-1/',
 
     from firsts
 
@@ -356,7 +414,7 @@ select
     verified.left_id,
     verified.right_id,
     case when verified.is_same_context and verified.target_jaccard < 0.8 then 'conflict' else 'near' end as kind,
-    'near-1/' || verified.boilerplate_version as rule_version,
+    verified.rule || verified.boilerplate_version as rule_version,
     round(verified.jaccard, 6)::DOUBLE as jaccard,
     round(verified.containment, 6)::DOUBLE as containment,
     verified.reason is null as accepted,

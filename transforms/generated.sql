@@ -31,6 +31,10 @@
 --   event_type       VARCHAR          event type
 --   ingested_at      TIMESTAMPTZ      when the record was appended to its topic
 --   occurred_at      TIMESTAMPTZ      when it happened
+--   response_format  VARCHAR          JSON: the parent's response format, which the answers still follow
+--   tool_choice      VARCHAR          JSON: the parent's tool choice
+--   knowledge_id     VARCHAR          section of curated.knowledge that seeded it: provenance, not a split edge
+--   parallel_tool_calls  BOOLEAN      as sent with the parent
 select
     id as event_id,
     subject as subject_id,
@@ -52,7 +56,11 @@ select
     source as source_uri,
     type as event_type,
     ingested_at,
-    time as occurred_at
+    time as occurred_at,
+    response_format,
+    tool_choice,
+    knowledge_id,
+    parallel_tool_calls
 
 from events.generated_examples
 

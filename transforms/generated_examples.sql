@@ -22,6 +22,9 @@
 --   is_final            BOOLEAN      always
 --   started_at          TIMESTAMPTZ  when it was generated
 --   ended_at            TIMESTAMPTZ  when it was generated
+--   response_format     VARCHAR      of the example that it was made from
+--   tool_choice         VARCHAR      of the example that it was made from
+--   parallel_tool_calls  BOOLEAN     of the example that it was made from
 select
     event_id as example_id,
     subject_id,
@@ -58,6 +61,9 @@ select
     true as is_final,
     occurred_at as started_at,
     occurred_at as ended_at,
+    response_format,
+    tool_choice,
+    parallel_tool_calls,
 
 from curated.generated
 

@@ -23,8 +23,9 @@ import (
 
 // Example is what is varied.
 type Example struct {
-	Messages []lake.Message // weights set
-	Tools    []lake.Tool
+	Messages       []lake.Message // weights set
+	Tools          []lake.Tool
+	ResponseFormat string // JSON: the form that the answers have; no method changes it
 }
 
 // Document is what behaviour is shown by, without being named.

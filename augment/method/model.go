@@ -138,6 +138,9 @@ func evolveQuestion(e Example, r *rand.Rand) (Question, error) {
 	if err != nil {
 		return Question{}, err
 	}
+	if e.ResponseFormat != "" {
+		return Question{}, ErrNotApplicable // the new answer would not have the form
+	}
 	for _, m := range e.Messages {
 		// Results cannot be made up: an answer that rests on calls stays as it was.
 		if m.Role == "tool" || len(m.ToolCalls) > 0 {
