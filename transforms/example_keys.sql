@@ -8,6 +8,7 @@
 -- order:   started_at
 -- thresholds:
 --   first prompt   16 characters at least: "hi" and "go on" are no task (our choice)
+--   beginning      200 characters at least, about the 30 shingles that containment needs (our choice)
 -- columns:
 --   example_id     VARCHAR      the example
 --   subject_id     VARCHAR      the unit that a split never cuts through
@@ -23,6 +24,7 @@
 --   is_final       BOOLEAN      a terminal event ended the conversation
 --   started_at     TIMESTAMPTZ  first event
 --   ended_at       TIMESTAMPTZ  last event
+--   prefix_hashes  VARCHAR[]    md5 of what was said up to each assistant message, once it is a beginning; the last is the whole
 with prompted as (
     select
         *,
@@ -33,16 +35,11 @@ with prompted as (
         end as prompt,
 
     from curated.examples
-)
+),
 
-select
-    example_id,
-    subject_id,
-    source,
-    task_type,
-    task_id,
-    content_hash,
-    md5(array_to_string(
+spoken as (
+    select
+        *,
         [
             concat_ws(
                 chr(31),
@@ -58,9 +55,24 @@ select
             )
             for message in messages
             if message.role not in ('system', 'developer')
-        ],
-        chr(30)
-    )) as text_hash,
+        ] as texts,
+        [message.role for message in messages if message.role not in ('system', 'developer')] as roles,
+
+    from prompted
+),
+
+hashed as (
+    select *, [md5(text) for text in texts] as text_hashes, [len(text) for text in texts] as sizes from spoken
+)
+
+select
+    example_id,
+    subject_id,
+    source,
+    task_type,
+    task_id,
+    content_hash,
+    md5(array_to_string(texts, chr(30))) as text_hash,
     case when len(prompt) >= 16 then md5(prompt) end as prompt_hash,
     list_sort(list_distinct([
         message.model for message in messages if message.weight > 0 and message.model is not null
@@ -70,5 +82,10 @@ select
     is_final,
     started_at,
     ended_at,
+    [
+        md5(array_to_string(text_hashes[:message_no], ''))
+        for message_no in range(1, len(texts) + 1)
+        if roles[message_no] = 'assistant' and list_sum(sizes[:message_no]) >= 200
+    ] as prefix_hashes,
 
-from prompted
+from hashed

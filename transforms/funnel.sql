@@ -4,13 +4,15 @@
 -- key:     example_id
 -- scope:   all
 -- inputs:  curated.example_keys, curated.quality, curated.duplicate_clusters, curated.lineage, curated.splits,
---   curated.training, curated.watermark
+--   curated.training, curated.watermark, curated.contamination
 -- rules:   the first that holds
 --   open        the subject is not settled: no terminal event ended what was said last, and something was said in
 --               the last 24 hours of event time before the watermark; generated examples are settled
 --   excluded    the first reason of curated.quality
 --   excluded    duplicate: another example with the same content survives
 --   excluded    own_model: a target was written by a model that came out of our own training
+--   excluded    contamination: it, or what it was made from, overlaps a scenario of an eval suite, see
+--               curated.contamination; on the side of test it may: suites are drafted from there
 --   excluded    side_conflict: its group was trained on and held out in recorded versions, see curated.splits
 --   excluded    augmented_validation: validation and test hold originals only, and children of their roots go nowhere
 --   excluded    augmented_cap: a better variation of the same root comes first, or the share of generated examples
@@ -25,7 +27,19 @@
 --   task_type   VARCHAR  as in curated.examples
 --   fate        VARCHAR  train, validation, test, open or excluded
 --   reason      VARCHAR  why it is excluded or open; null for the rest
-with settled as (
+with recursive contaminated as (
+    select distinct example_id from curated.contamination where verdict = 'contaminated'
+
+    union
+
+    select lineage.child_id
+
+    from curated.lineage as lineage
+
+    inner join contaminated on contaminated.example_id = lineage.parent_id
+),
+
+settled as (
     select
         example_keys.subject_id,
         coalesce(max(example_keys.ended_at) filter (where example_keys.is_final) = max(example_keys.ended_at), false)
@@ -70,6 +84,7 @@ judged as (
             when quality.verdict = 'drop' then quality.reasons[1]
             when not duplicate_clusters.is_representative then 'duplicate'
             when own_outputs.example_id is not null then 'own_model'
+            when contaminated.example_id is not null and splits.split <> 'test' then 'contamination'
             when splits.is_conflicting then 'side_conflict'
             when splits.split <> 'train' and (children.child_id is not null or example_keys.source = 'generated')
                 then 'augmented_validation'
@@ -89,6 +104,8 @@ judged as (
     left join own_outputs on own_outputs.example_id = example_keys.example_id
 
     left join children on children.child_id = example_keys.example_id
+
+    left join contaminated on contaminated.example_id = example_keys.example_id
 ),
 
 within_root as (

@@ -11,6 +11,7 @@
 --   task        native task id (instance, question, task, trace)
 --   prompt      first user message of the task, folded
 --   near_prompt  first prompts of nearly the same words: curated.prompt_pairs
+--   prefix      the whole of one is the beginning of the other: curated.example_keys
 --   text        the same words under other tools, weights or system prompts
 --   trajectory  subjects of the calls on the way, and calls that two branches share
 --   lineage     parent and child
@@ -20,8 +21,12 @@
 -- columns:
 --   left_id   VARCHAR  example
 --   right_id  VARCHAR  knot: kind:value, or an example for lineage, duplicate and near_prompt
---   kind      VARCHAR  subject, task, prompt, text, trajectory, lineage, duplicate or near_prompt
-with knots as (
+--   kind      VARCHAR  subject, task, prompt, text, trajectory, lineage, duplicate, near_prompt or prefix
+with wholes as (
+    select distinct prefix_hashes[-1] as prefix_hash from curated.example_keys where len(prefix_hashes) > 0
+),
+
+knots as (
     select example_id as left_id, 'subject:' || subject_id as right_id, 'subject' as kind from curated.example_keys
 
     union all
@@ -69,6 +74,14 @@ with knots as (
     union all
 
     select right_id, left_id, 'near_prompt' from curated.prompt_pairs
+
+    union all
+
+    select distinct begun.example_id, 'prefix:' || begun.prefix_hash, 'prefix'
+
+    from (select example_id, unnest(prefix_hashes) as prefix_hash from curated.example_keys) as begun
+
+    inner join wholes on wholes.prefix_hash = begun.prefix_hash
 )
 
 select *
