@@ -1,12 +1,14 @@
 // Package augment makes variations of the examples in the training set, and
-// examples from documents, as events: the originals are never touched. It
+// examples from what agents are told, as events: the originals are never touched. It
 // chooses roots, counts, and keeps within caps and budget; how a variation is
 // made is package method's. Start at Run.
 //
 // A variation's event id is made of root, method, seed and number, so a run
 // that was killed goes on where it stopped: what is in the lake is not made
 // again. Children bear their root's subject: they share its side of the split
-// and are erased with it.
+// and are erased with it. What a document seeded has a subject of its own,
+// because a few documents would else tie everything together; it goes with the
+// document that it names.
 package augment
 
 import (
@@ -27,7 +29,7 @@ import (
 
 // Caps by default (semantics §3).
 const (
-	PerRoot  = 3   // variations of one example, or by one method of one document
+	PerRoot  = 3   // variations of one example or section
 	MaxShare = 0.5 // of generated examples among all that train
 )
 
@@ -119,9 +121,10 @@ type run struct {
 	left   int64 // variations that the share and the limit still allow
 }
 
-// root is what variations are made of: an example or a document.
+// root is what variations are made of: an example or a section of knowledge.
 type root struct {
 	ID        string         `json:"root_id"`
+	Documents []string       `json:"document_ids"`
 	SubjectID string         `json:"subject_id"`
 	TaskType  string         `json:"task_type"`
 	PersonIDs []string       `json:"person_ids"`
@@ -140,7 +143,7 @@ func (r *run) run(ctx context.Context, lk *lake.Lake) error {
 		return err
 	}
 	defer session.Close()
-	for _, table := range []string{"curated.examples", "curated.funnel", "curated.documents"} {
+	for _, table := range []string{"curated.examples", "curated.funnel", "curated.knowledge"} {
 		if _, ok := versions[table]; !ok {
 			return lake.WithHint(fmt.Errorf("%s: %w", table, lake.ErrNoTable), "weir transform --lake "+lk.Dir())
 		}
@@ -153,10 +156,10 @@ func (r *run) run(ctx context.Context, lk *lake.Lake) error {
 	if r.opts.Limit > 0 {
 		r.left = min(r.left, r.opts.Limit)
 	}
-	var fromExamples, fromDocuments []int
+	var fromExamples, fromSections []int
 	for i, m := range r.opts.Methods {
 		if m.FromDocuments() {
-			fromDocuments = append(fromDocuments, i)
+			fromSections = append(fromSections, i)
 		} else {
 			fromExamples = append(fromExamples, i)
 		}
@@ -164,8 +167,8 @@ func (r *run) run(ctx context.Context, lk *lake.Lake) error {
 	if len(fromExamples) > 0 {
 		err = r.each(ctx, session, lk.TempDir(), examplesQuery(r.opts.Seed), fromExamples)
 	}
-	if err == nil && len(fromDocuments) > 0 {
-		err = r.each(ctx, session, lk.TempDir(), documentsQuery(r.opts.Seed), fromDocuments)
+	if err == nil && len(fromSections) > 0 {
+		err = r.each(ctx, session, lk.TempDir(), sectionsQuery(r.opts.Seed), fromSections)
 	}
 	if r.opts.Client != nil && !r.opts.DryRun {
 		r.report.Spent = r.opts.Client.Spent()

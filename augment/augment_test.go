@@ -4,6 +4,7 @@ import (
 	"context"
 	"encoding/json"
 	"fmt"
+	"maps"
 	"slices"
 	"strings"
 	"sync"
@@ -116,7 +117,7 @@ func writer(t *testing.T, answer func(n int, r llmtest.Request) llmtest.Reply) (
 	t.Helper()
 	server := llmtest.New(answer)
 	t.Cleanup(server.Close)
-	client, err := llm.New(llm.Options{BaseURL: server.BaseURL(), Model: "writer"})
+	client, err := llm.New(llm.Options{BaseURL: server.BaseURL(), Model: "writer", Timeout: 300 * time.Millisecond})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -202,6 +203,29 @@ func TestRejectedRepliesMakeNothing(t *testing.T) {
 	count := report.Methods[0]
 	if count.Made != int64(len(out.events)) || count.Made == 0 || count.Failed["rejected: reply is no JSON object"] < count.Made {
 		t.Errorf("%d events: %+v", len(out.events), count)
+	}
+
+	// A server that fails once is asked again, and the events are the same.
+	var want map[string]string
+	for _, fails := range []llmtest.Reply{{}, {Status: 429, RetryAfter: "0.01"}, {Status: 503}, {Text: "{}", Delay: time.Minute}, {Text: "{}", BreakOff: true}} {
+		client, server := writer(t, func(n int, r llmtest.Request) llmtest.Reply {
+			if n == 0 && fails != (llmtest.Reply{}) {
+				return fails
+			}
+			return reword(n, r)
+		})
+		out := &kept{}
+		if _, err := augment.Run(t.Context(), lk, out, options(t, client, 1, "paraphrase")); err != nil {
+			t.Fatalf("%+v: %v", fails, err)
+		}
+		got := out.encoded(t)
+		if want == nil {
+			want = got
+			continue
+		}
+		if !maps.Equal(got, want) || len(server.Requests()) != len(want)+1 {
+			t.Errorf("%+v: %d events by %d requests, want %d", fails, len(got), len(server.Requests()), len(want))
+		}
 	}
 }
 
@@ -306,5 +330,86 @@ func TestChildren(t *testing.T) {
 	}
 	if same != all || all != len(made.events) {
 		t.Errorf("%d of %d children have what their parents have, %d were made", same, all, len(made.events))
+	}
+}
+
+// Examples from documents: one section of knowledge each, with its document and
+// a subject of its own; the document's names are not to be used, and the judge
+// is given the section.
+func TestBehaviour(t *testing.T) {
+	lk := laketest.New(t)
+	events := []lake.Event{
+		document("constitution", "The Quiet Water Compact", "# The Quiet Water Compact\n\n## Speak Once\n\nSay what you think in the room, once, with your reason, and then listen to the others.\n\n"+
+			"## Close Slowly\n\nWhat is shut in haste is opened in anger, so that you wait until everybody has looked.\n"),
+		document("essay", "On Standing Between", "Two who contradict each other may both have seen something; ask what each of them saw before you choose."),
+	}
+	for i := range 8 {
+		events = append(events, call(i, func(c *lake.GatewayCall) {
+			told := "You are the clerk of this harbour and you answer for what you say to the boats."
+			if i == 0 {
+				told = "You are the brother of Adelheid and you know what she likes and what she does not like."
+			}
+			c.Messages = append([]lake.Message{{Role: "system", Content: told}}, c.Messages...)
+		}))
+	}
+	laketest.Append(t, lk, events...)
+	transform(t, lk)
+	client, server := writer(t, func(n int, r llmtest.Request) llmtest.Reply {
+		answer := fmt.Sprintf("I hear you, and here is answer %d of mine.", n)
+		if strings.Contains(r.Messages[1].Content, "Speak Once") && n%2 == 0 {
+			answer = "I speak once."
+		}
+		return llmtest.Reply{Text: fmt.Sprintf(`{"messages":[{"role":"user","content":"What now, number %d?"},{"role":"assistant","content":%q}]}`, n, answer)}
+	})
+	opts := options(t, client, 1, "behaviour")
+	opts.PerRoot, opts.MaxShare, opts.Terms = 4, 0.9, []string{"the compact of the boats"}
+	var made kept
+	report, err := augment.Run(t.Context(), lk, &made, opts)
+	if err != nil {
+		t.Fatal(err)
+	}
+	// Two rules, an essay and the clerk's identity; not what one conversation alone was told.
+	if report.Roots != 4 || report.Made() == 0 || report.Methods[0].Failed[`rejected: it names "speak once"`] == 0 {
+		t.Errorf("report %+v", report)
+	}
+	for _, request := range server.Requests() {
+		if strings.Contains(request.Messages[1].Content, "Adelheid") {
+			t.Error("one conversation's prompt was given away")
+		}
+		if strings.Contains(request.Messages[1].Content, "Speak Once") && !strings.Contains(request.Messages[1].Content, "speak once; the quiet water compact; qwc; the compact of the boats; close slowly") {
+			t.Errorf("the question names no terms:\n%s", request.Messages[1].Content)
+		}
+	}
+	laketest.Append(t, lk, made.events...)
+	transform(t, lk)
+	again := opts
+	again.DryRun = true
+	report, err = augment.Run(t.Context(), lk, &kept{}, again)
+	if missing := 4*4 - int64(len(made.events)); err != nil || report.Made() != missing {
+		t.Errorf("%+v, %v; want the %d that were rejected", report.Methods[0], err, missing)
+	}
+	session, _, err := duck.OpenLake(t.Context(), lk, duck.Options{Threads: 1})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer session.Close()
+	got, err := session.Strings(t.Context(), `
+		select concat_ws(' ', examples.task_type, knowledge.kind, coalesce(len(generated.document_ids), 0))
+		from curated.generated as generated
+		join curated.examples as examples on examples.example_id = generated.event_id
+		join curated.knowledge as knowledge on knowledge.knowledge_id = generated.knowledge_id
+		group by all having count(distinct generated.subject_id) = count(*) order by 1`)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if want := []string{"constitutional rules 1", "other identity 0", "synthesis other 1"}; !slices.Equal(got, want) {
+		t.Errorf("got %q, want %q", got, want)
+	}
+}
+
+func document(kind, title, text string) lake.Event {
+	return lake.Event{
+		ID: lake.StableID("test", "document", title), Source: "test://documents", Type: "weir.document.added.v1", Subject: "document:" + title,
+		Time: laketest.Start.Add(-72 * time.Hour), Data: &lake.Document{Kind: kind, Title: title, Text: text},
 	}
 }

@@ -14,9 +14,10 @@ const children = `
 with children as (
     select root_id, list(distinct id order by id) as children
     from (
-        select unnest(list_concat(coalesce(parent_ids, []), coalesce(document_ids, []))) as root_id, id
+        select unnest(list_append(coalesce(parent_ids, []), knowledge_id)) as root_id, id
         from events.generated_examples
     )
+    where root_id is not null
     group by root_id
 )`
 
@@ -66,20 +67,56 @@ left join children on children.root_id = examples.example_id
 order by md5(` + strconv.FormatInt(seed, 10) + ` || examples.example_id), examples.example_id`
 }
 
-func documentsQuery(seed int64) string {
-	return children + `
+// sectionsQuery gives the sections of curated.knowledge that a conversation can
+// show: who one is, what one must, how one works, and essays. A section that
+// stands in no document is nobody's alone where it was sent in two conversations
+// or more; one that was sent in a single conversation may be a person's words.
+// What a constitution says gives constitutional examples, an essay synthesis.
+func sectionsQuery(seed int64) string {
+	return children + `,
+places as (
+    select knowledge_id, title as heading, unnest(document_ids) as event_id from curated.knowledge
+),
+headings as (
+    select places.event_id, list(distinct places.heading) as headings
+    from places
+    inner join curated.documents as documents on documents.event_id = places.event_id
+    where places.heading is not null
+    group by places.event_id
+),
+homes as (
+    select
+        places.knowledge_id,
+        list(distinct documents.event_id order by documents.event_id) as document_ids,
+        list(distinct documents.title order by documents.title) filter (where documents.title is not null) as titles,
+        list_sort(list_distinct(flatten(list(coalesce(headings.headings, []))))) as headings,
+        list_sort(list_distinct(flatten(list(coalesce(documents.person_ids, []))))) as person_ids,
+        bool_or(documents.kind = 'constitution') as is_constitution,
+        bool_or(documents.kind = 'essay') as is_essay
+    from places
+    inner join curated.documents as documents on documents.event_id = places.event_id
+    left join headings on headings.event_id = places.event_id
+    group by places.knowledge_id
+)
 select
-    documents.event_id as root_id,
-    documents.event_id as document_id,
-    documents.subject_id,
-    documents.person_ids,
-    case when documents.kind = 'constitution' then 'constitutional' else 'other' end as task_type,
-    coalesce(documents.kind, '') as kind,
-    coalesce(documents.title, '') as title,
-    coalesce(documents.text, '') as text,
+    knowledge.knowledge_id as root_id,
+    homes.document_ids,
+    homes.person_ids,
+    case
+        when homes.is_constitution then 'constitutional'
+        when homes.is_essay then 'synthesis'
+        else 'other'
+    end as task_type,
+    case when homes.is_essay then 'essay' else knowledge.kind end as kind,
+    coalesce(knowledge.title, '') as title,
+    coalesce(knowledge.text, '') as text,
+    coalesce(homes.titles, []) as titles,
+    coalesce(homes.headings, []) as headings,
     coalesce(children.children, []) as children,
-from curated.documents as documents
-left join children on children.root_id = documents.event_id
-where documents.kind in ('constitution', 'rules', 'methodology', 'essay')
-order by md5(` + strconv.FormatInt(seed, 10) + ` || documents.event_id), documents.event_id`
+from curated.knowledge as knowledge
+left join homes on homes.knowledge_id = knowledge.knowledge_id
+left join children on children.root_id = knowledge.knowledge_id
+where (knowledge.kind in ('identity', 'rules', 'methodology') or coalesce(homes.is_essay, false))
+    and (homes.document_ids is not null or knowledge.subject_count >= 2)
+order by md5(` + strconv.FormatInt(seed, 10) + ` || knowledge.knowledge_id), knowledge.knowledge_id`
 }

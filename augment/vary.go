@@ -165,8 +165,10 @@ func (r *run) event(root root, m method.Method, id string, variation int64, vari
 		Messages: slices.Clone(varied.Messages), Tools: varied.Tools, Seed: &r.opts.Seed, Variation: &variation,
 		ResponseFormat: root.Format, ToolChoice: root.Choice, ParallelToolCalls: root.Parallel,
 	}
+	subject := root.SubjectID
 	if m.FromDocuments() {
-		data.DocumentIDs = []string{root.ID}
+		subject = m.Name + ":" + id
+		data.DocumentIDs, data.KnowledgeID = root.Documents, root.ID
 	} else {
 		data.ParentIDs = []string{root.ID}
 	}
@@ -183,7 +185,7 @@ func (r *run) event(root root, m method.Method, id string, variation int64, vari
 		}
 	}
 	event := lake.Event{
-		ID: id, Source: "weir://augment/" + m.Name, Type: "weir.example.generated.v1", Subject: root.SubjectID,
+		ID: id, Source: "weir://augment/" + m.Name, Type: "weir.example.generated.v1", Subject: subject,
 		Time: r.opts.Clock().UTC(), Data: data,
 	}
 	if r.opts.Redact != nil {

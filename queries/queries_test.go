@@ -79,3 +79,37 @@ func TestQueriesAreQuestions(t *testing.T) {
 		t.Error("not in order of name")
 	}
 }
+
+// Ten verdicts of a judge beside those of people: eight agree, half would by
+// chance, so kappa is 0.6. One that people are divided on does not count.
+func TestJudgeAgreement(t *testing.T) {
+	session, err := duck.Open(t.Context(), duck.Options{Threads: 1})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer session.Close()
+	for _, statement := range []string{
+		"create schema if not exists curated",
+		`create table curated.judgements as
+			select 'r' as rubric, '1' as rubric_version, 'm' as judge_model, 'x' || n as target_id, 'h' as content_hash, n % 2 = 0 as passed,
+				'2026-01-01'::timestamptz as occurred_at, 'j' || n as event_id
+			from range(12) as numbers(n)`,
+		`create table curated.review_decisions as
+			select 'x' || n as example_id, 'h' as content_hash, case when (n % 2 = 0) = (n < 8) then 'accept' else 'edit' end as verdict, false as is_stale
+			from range(10) as numbers(n)
+			union all select 'x10', 'h', verdict, false from (values ('accept'), ('reject')) as divided(verdict)
+			union all select 'x11', 'h', 'reject', true`,
+	} {
+		if err := session.Exec(t.Context(), statement); err != nil {
+			t.Fatal(err)
+		}
+	}
+	i := slices.IndexFunc(queries.All(), func(q queries.Query) bool { return q.Name == "judge_agreement" })
+	got, err := session.Strings(t.Context(), "select concat_ws(' ', judged, reviewed, agreement, kappa, low, high) from ("+strings.TrimSuffix(strings.TrimSpace(queries.All()[i].SQL), ";")+")")
+	if err != nil {
+		t.Fatal(err)
+	}
+	if len(got) != 1 || got[0] != "12 10 0.8 0.6 0.104 1.0" {
+		t.Errorf("got %q", got)
+	}
+}

@@ -27,6 +27,7 @@ const DefaultHold = 30 * time.Minute
 
 // QueueOptions of Open. The zero value asks one reviewer per item.
 type QueueOptions struct {
+	Name      string           // SampleQueue or AuditQueue; empty: SampleQueue
 	Reviewers int              // decisions asked for per item that several review; 0: 2
 	Overlap   float64          // share of the items that several review, 0 to 1; the rest need one decision
 	Hold      time.Duration    // 0: DefaultHold
@@ -52,15 +53,22 @@ type Queue struct {
 // entry is an item without its texts.
 type entry struct {
 	exampleID, contentHash string
+	stratum                string
 	needed                 int
 	decided                []string // reviewers whose decision stands, as of the tables
 }
 
-// Open opens the review queue of a lake. Decisions go to the appender. It is
+// Open opens a queue of a lake. Decisions go to the appender. It is
 // to be closed.
 func Open(ctx context.Context, lk *lake.Lake, out lake.Appender, opts QueueOptions) (_ *Queue, err error) {
 	if opts.Overlap < 0 || opts.Overlap > 1 || opts.Reviewers < 0 {
 		return nil, errors.New("review: overlap is 0 to 1, reviewers at least 1")
+	}
+	if opts.Name == "" {
+		opts.Name = SampleQueue
+	}
+	if opts.Name != SampleQueue && opts.Name != AuditQueue {
+		return nil, fmt.Errorf("review: there is no queue %q", opts.Name)
 	}
 	if opts.Reviewers == 0 {
 		opts.Reviewers = 2
@@ -90,15 +98,26 @@ func Open(ctx context.Context, lk *lake.Lake, out lake.Appender, opts QueueOptio
 // Close ends the session. What is reserved stays so until it lapses.
 func (q *Queue) Close() error { return q.source.Close() }
 
+// drawn are the queues in the order in which people are asked. An example that
+// several rules exclude is asked about once, under the rule that drew it first.
+var drawn = map[string]string{
+	SampleQueue: "select example_id, content_hash, stratum from curated.review_sample order by draw, example_id",
+	AuditQueue: `
+select example_id, any_value(content_hash), min((draw, stratum))[2]
+from curated.audit_sample
+group by example_id
+order by min((draw, stratum))[1], example_id`,
+}
+
 func (q *Queue) load(ctx context.Context) error {
-	rows, err := q.source.session.DB().QueryContext(ctx, "select example_id, content_hash from curated.review_sample order by draw, example_id")
+	rows, err := q.source.session.DB().QueryContext(ctx, drawn[q.opts.Name])
 	if err != nil {
 		return err
 	}
 	defer rows.Close()
 	for rows.Next() {
 		e := entry{needed: 1}
-		if err := rows.Scan(&e.exampleID, &e.contentHash); err != nil {
+		if err := rows.Scan(&e.exampleID, &e.contentHash, &e.stratum); err != nil {
 			return err
 		}
 		if share(e.exampleID) < q.opts.Overlap {
@@ -120,6 +139,15 @@ func (q *Queue) load(ctx context.Context) error {
 		}
 	}
 	return nil
+}
+
+// item is an example as this queue asks about it.
+func (q *Queue) item(ctx context.Context, exampleID string) (Item, bool, error) {
+	item, ok, err := q.source.Item(ctx, exampleID)
+	if i, drawn := q.places[exampleID]; drawn {
+		item.Queue, item.Stratum = q.opts.Name, q.items[i].stratum
+	}
+	return item, ok, err
 }
 
 // share is a number from 0 to 1 that an example always has.
@@ -163,7 +191,7 @@ func (q *Queue) Next(ctx context.Context, reviewer string) (Item, error) {
 	if err != nil {
 		return Item{}, err
 	}
-	item, ok, err := q.source.Item(ctx, found.exampleID)
+	item, ok, err := q.item(ctx, found.exampleID)
 	if err == nil && !ok {
 		err = fmt.Errorf("example %s is not in curated.examples: the tables are of different builds", found.exampleID)
 	}
@@ -174,7 +202,7 @@ func (q *Queue) Next(ctx context.Context, reviewer string) (Item, error) {
 // with the broker when Decide returns. Errors are ErrInvalid and ErrStale, else
 // of the appender.
 func (q *Queue) Decide(ctx context.Context, d Decision) error {
-	item, ok, err := q.source.Item(ctx, d.ExampleID)
+	item, ok, err := q.item(ctx, d.ExampleID)
 	switch {
 	case err != nil:
 		return err
@@ -228,7 +256,7 @@ func (q *Queue) Undo(ctx context.Context, reviewer string) (Item, error) {
 		}
 		var ok bool
 		var err error
-		if item, ok, err = q.source.Item(ctx, last.ExampleID); err != nil {
+		if item, ok, err = q.item(ctx, last.ExampleID); err != nil {
 			return err
 		} else if !ok || item.ContentHash != last.ContentHash {
 			return fmt.Errorf("example %s: %w", last.ExampleID, ErrStale)

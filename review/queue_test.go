@@ -4,6 +4,8 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
+	"strings"
 	"testing"
 	"time"
 
@@ -11,6 +13,7 @@ import (
 	"github.com/weir-lake/weir/lake/derive"
 	"github.com/weir-lake/weir/lake/duck"
 	"github.com/weir-lake/weir/lake/laketest"
+	"github.com/weir-lake/weir/queries"
 	"github.com/weir-lake/weir/review"
 	"github.com/weir-lake/weir/transforms"
 )
@@ -199,5 +202,57 @@ func TestDecideAndUndo(t *testing.T) {
 	}
 	if e := status.Estimates[0]; e.Part != "all" || e.Set != 4 || e.Reviewed != 1 || *e.Rate != 0 {
 		t.Errorf("estimate %+v", e)
+	}
+}
+
+// What rules exclude is asked about in a queue of its own, and the decisions
+// say how often each rule was right.
+func TestAuditQueue(t *testing.T) {
+	lk := laketest.New(t)
+	yes := true
+	answers := []string{"It is two metres.", strings.Repeat("It is low. ", 5), strings.Repeat("It stands high. ", 5), strings.Repeat("All is calm. ", 5)}
+	for i, answer := range answers {
+		id := fmt.Sprintf("station-%d", i)
+		laketest.Append(t, lk, lake.Event{
+			ID: id, Source: "test://calls", Type: "weir.gateway.call.v1", Subject: id, Time: laketest.Start.Add(time.Duration(i) * time.Minute),
+			Data: &lake.GatewayCall{
+				ConversationID: id, ResponseID: id, Model: "m", Status: "success", IsFinal: &yes,
+				Messages: []lake.Message{{Role: "user", Content: fmt.Sprintf("What is the level at gauge number %d?", i)}},
+				Output:   []lake.Message{{Role: "assistant", Content: answer}},
+			},
+		})
+	}
+	build(t, lk)
+	q, err := review.Open(t.Context(), lk, appender{t, lk}, review.QueueOptions{
+		Name: review.AuditQueue, Clock: func() time.Time { return laketest.Start.Add(time.Hour) }, Session: duck.Options{Threads: 1},
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer q.Close()
+	for _, verdict := range []string{"reject", "accept", "reject"} {
+		item := next(t, q, "ann")
+		if item.Queue != "audit" || item.Stratum != "repetition/gateway" {
+			t.Errorf("item %+v", item)
+		}
+		if err := q.Decide(t.Context(), decision(item, "ann", verdict)); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if _, err := q.Next(t.Context(), "ann"); !errors.Is(err, review.ErrEmpty) {
+		t.Errorf("error %v, want an empty queue", err)
+	}
+	build(t, lk)
+	// Two of three, and Wilson's interval, by hand: (2 + 1.92 ± 1.96 √(2·1/3 + 0.96)) / (3 + 3.84).
+	i := slices.IndexFunc(queries.All(), func(q queries.Query) bool { return q.Name == "rule_precision" })
+	const want = " where rule = 'repetition' and excluded = 3 and reviewed = 3 and agreed = 2 and precision = 0.667 and low = 0.208 and high = 0.939"
+	if n := count(t, lk, "select count(*) from ("+strings.TrimSuffix(strings.TrimSpace(queries.All()[i].SQL), ";")+")"+want); n != 1 {
+		t.Errorf("%d rules with two of three right", n)
+	}
+	if n := count(t, lk, "select count(*) from curated.reviews where queue = 'audit'"); n != 3 {
+		t.Errorf("%d decisions of the audit, want 3", n)
+	}
+	if _, err := review.Open(t.Context(), lk, appender{t, lk}, review.QueueOptions{Name: "other"}); err == nil {
+		t.Error("a queue that is not there opens")
 	}
 }

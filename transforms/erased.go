@@ -15,7 +15,8 @@ import (
 // that the ledger itself names nobody.
 //
 // An event is left out with all its copies: what one parser read as a person's
-// words, another may have read without naming the person.
+// words, another may have read without naming the person. What an erased
+// document seeded goes with it: it has a subject of its own.
 func erased(key []byte) derive.Step {
 	inputs := []string{"events.erasures"}
 	for _, payload := range lake.Payloads() {
@@ -30,7 +31,7 @@ func erased(key []byte) derive.Step {
 		Grain:   "one row per event and subject of a copy of it",
 		Key:     []string{"event_id", "subject_id", "event_table"},
 		Inputs:  inputs,
-		Version: "2",
+		Version: "3",
 		Columns: []lake.Column{
 			{Name: "event_id", Type: lake.Varchar, Doc: "event to leave out"},
 			{Name: "subject_id", Type: lake.Varchar, Doc: "subject of the event, or of a copy of it"},
@@ -73,8 +74,12 @@ erased_events as (
     union
     select id from (select id, unnest(person_ids) as name from ` + copies + `)
     where name in (select name from erased_persons)
+),
+seeded as (
+    select id from (select id, unnest(document_ids) as document_id from events.generated_examples)
+    where document_id in (select id from erased_events)
 )
 select distinct id as event_id, subject as subject_id, event_table
 from ` + copies + `
-where id in (select id from erased_events)`
+where id in (select id from erased_events union select id from seeded)`
 }

@@ -8,7 +8,7 @@
 -- rules:
 --   Of the events with one id the highest parser_version counts, then the first in Kafka: a file may be
 --   ingested twice, and once more by a corrected parser.
---   Whoever was erased is left out: see curated.erased.
+--   Whoever was erased is left out, and what an erased document seeded: see curated.erased.
 -- columns:
 --   event_id         VARCHAR          event id, stable across re-ingestion
 --   subject_id       VARCHAR          conversation, task or request: the unit that a split never cuts through

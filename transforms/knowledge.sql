@@ -30,6 +30,7 @@
 --   source_uris     VARCHAR[]    their origins, the first 20
 --   started_at      TIMESTAMPTZ  first time
 --   ended_at        TIMESTAMPTZ  last time
+--   document_ids    VARCHAR[]    documents that hold it
 with distinct_parts as (
     select
         part,
@@ -215,6 +216,9 @@ select
     list_sort(list_distinct(flatten(list(coalesce(distinct_parts.source_uris, [])))))[:20] as source_uris,
     min(distinct_parts.started_at) as started_at,
     max(distinct_parts.ended_at) as ended_at,
+    list_sort(list_distinct(flatten(coalesce(
+        list(distinct_parts.event_ids) filter (where distinct_parts.part = 'document'), []
+    )))) as document_ids,
 
 from (select distinct * from kinds) as kinds
 

@@ -62,6 +62,7 @@ type example struct {
 	ParentID    string         `json:"parent_id"`
 	Parent      []lake.Message `json:"parent_messages"`
 	Failures    int64          `json:"failures"`
+	Seed        string         `json:"seed_text"`
 }
 
 type run struct {
@@ -98,7 +99,7 @@ func (r *run) run(ctx context.Context, lk *lake.Lake) error {
 		return err
 	}
 	defer session.Close()
-	for _, table := range []string{"curated.examples", "curated.funnel", "curated.lineage"} {
+	for _, table := range []string{"curated.examples", "curated.funnel", "curated.lineage", "curated.generated", "curated.knowledge"} {
 		if _, ok := versions[table]; !ok {
 			return lake.WithHint(fmt.Errorf("%s: %w", table, lake.ErrNoTable), "weir transform --lake "+lk.Dir())
 		}
@@ -160,6 +161,13 @@ func (r *run) run(ctx context.Context, lk *lake.Lake) error {
 func (r *run) query() string {
 	rubric := r.opts.Rubric
 	joins, wheres, parent := "", "", "null as parent_id, null as parent_messages"
+	seed := "null as seed_text"
+	if rubric.BySeed {
+		seed = "knowledge.text as seed_text"
+		joins = `
+inner join curated.generated as generated on generated.event_id = examples.example_id
+inner join curated.knowledge as knowledge on knowledge.knowledge_id = generated.knowledge_id`
+	}
 	if rubric.Kind == Pairwise {
 		parent = "parents.example_id as parent_id, parents.messages as parent_messages"
 		joins = `
@@ -195,6 +203,7 @@ select
     examples.content_hash,
     examples.messages,
     coalesce(judged.failures, 0) as failures,
+    ` + seed + `,
     ` + parent + `
 from curated.examples as examples
 inner join curated.funnel as funnel on funnel.example_id = examples.example_id` + joins + `
@@ -215,6 +224,9 @@ const (
 func (r *run) questions(e example) []llm.Request {
 	rubric := r.opts.Rubric
 	system := rubric.Instructions + "\n"
+	if rubric.BySeed {
+		system += "The text:\n" + e.Seed + "\n"
+	}
 	form := pairForm
 	texts := []string{method.Transcript(e.Messages)}
 	if rubric.Kind == Single {

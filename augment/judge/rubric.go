@@ -36,6 +36,9 @@ type Rubric struct {
 	HigherIsBetter *bool    `yaml:"higher_is_better"` // declared, never guessed
 	Pass           *float64 `yaml:"pass"`             // least score that passes, or the greatest where lower is better; none: no verdict
 	Instructions   string   `yaml:"instructions"`
+	// BySeed has each example judged by the section of curated.knowledge that it
+	// was made from, and others not at all.
+	BySeed bool `yaml:"by_seed"`
 
 	hash string
 }
@@ -44,8 +47,10 @@ type Rubric struct {
 // a rubric that was changed without a new version is another one all the same.
 func (r Rubric) FullVersion() string { return r.Version + "-" + r.hash[:8] }
 
-// WithDocument is the rubric with principles to judge by: another version.
+// WithDocument is the rubric with principles to judge by, the same for every
+// example: another version.
 func (r Rubric) WithDocument(text string) Rubric {
+	r.BySeed = false
 	r.Instructions += "\nThe principles:\n" + text + "\n"
 	sum := sha256.Sum256([]byte(r.hash + text))
 	r.hash = hex.EncodeToString(sum[:])
@@ -109,6 +114,8 @@ func Parse(text []byte) (Rubric, error) {
 		wrong = "higher_is_better is required"
 	case r.Kind == Pairwise && !*r.HigherIsBetter:
 		wrong = "in a pairwise rubric higher is better"
+	case r.BySeed && r.Kind != Single:
+		wrong = "by_seed is for a single rubric"
 	case r.Scale.Least >= r.Scale.Most:
 		wrong = "scale: least must be below most"
 	case r.Pass != nil && (*r.Pass < r.Scale.Least || *r.Pass > r.Scale.Most):

@@ -18,6 +18,13 @@ var scenes = []string{
 	"a user who reports a failure", "a user who asks for a review of their work",
 }
 
+// questions are the scenes in which a way of thinking can be seen.
+var questions = []string{
+	"a user who asks which of two views is right", "a user who has a reason for both sides of a choice and cannot decide",
+	"a user whose question rests on a doubtful premise", "a colleague who puts forward an objection that has something to it",
+	"a user who asks what follows from a case that no rule foresaw", "a user who wants findings that contradict each other brought together",
+}
+
 // maxDocument is how much of a document a model is shown, in bytes: a part is
 // chosen where it is longer.
 const maxDocument = 24_000
@@ -26,12 +33,17 @@ func behaviourQuestion(d Document, r *rand.Rand) (Question, error) {
 	if len(strings.Fields(d.Text)) < 10 {
 		return Question{}, ErrNotApplicable
 	}
+	task, scene := "acts by a text which it never mentions. Show in one short conversation what the text asks for.", scenes[r.IntN(len(scenes))]
+	if d.Kind == Essay {
+		task = "thinks in the way of a text which it never mentions. Show in one short conversation how it weighs the question, " +
+			"takes what is right from each side, and comes to a judgement of its own."
+		scene = questions[r.IntN(len(questions))]
+	}
 	return Question{
-		System: "You write training conversations for an assistant that acts by a text which it never mentions. " +
-			"Show in one short conversation what the text asks for. The conversation must make sense to somebody who does not know the text: " +
+		System: "You write training conversations for an assistant that " + task + " The conversation must make sense to somebody who does not know the text: " +
 			"never name it, its title, its headings or its special terms, never quote it, and never say that there are rules or principles. " +
 			`Reply with a JSON object {"messages": [{"role": "user", "content": "…"}, {"role": "assistant", "content": "…"}, …]} and nothing else.`,
-		User:      "The scene: " + scenes[r.IntN(len(scenes))] + ".\nDo not use: " + strings.Join(Terms(d), "; ") + "\n\nThe text:\n\n" + part(d.Text, r),
+		User:      "The scene: " + scene + ".\nDo not use: " + strings.Join(Terms(d), "; ") + "\n\nThe text:\n\n" + part(d.Text, r),
 		MaxTokens: 2000,
 	}, nil
 }
@@ -80,15 +92,22 @@ func behaviour(ctx context.Context, d Document, r *rand.Rand, ask Asker) (Exampl
 	if term := NamedIn(d, e.Messages); term != "" {
 		return Example{}, fmt.Errorf("%w: it names %q", ErrRejected, term)
 	}
+	if words := QuotedIn(d, e.Messages); words != "" {
+		return Example{}, fmt.Errorf("%w: it quotes the text", ErrRejected)
+	}
 	return e, nil
 }
 
 var heading = regexp.MustCompile(`(?m)^#{1,6}[ \t]+(.+?)[ \t]*#*[ \t]*$|^(\S[^\n]{2,80})\n(?:={3,}|-{3,})[ \t]*$`)
 
-// Terms are what a conversation must not name: the document's title, headings,
-// aliases, and the initials of titles and aliases of three words or more.
-// A heading of one common word (Examples, Notes) would forbid plain English and
-// is left out unless it is the title.
+// common are titles of one word that name no method.
+var common = strings.Fields("background conclusion context examples general guidelines identity instructions introduction " +
+	"limits methodology methods notes other overview principles process purpose role rules scope steps style summary tools values workflow")
+
+// Terms are what a conversation must not name: the titles of the document and
+// of its parts, headings, aliases, and the initials of titles and aliases of
+// three words or more. A heading of one word, or a title that many documents
+// have (Examples, Notes), would forbid plain English and is left out.
 func Terms(d Document) []string {
 	var terms []string
 	add := func(term string) {
@@ -97,9 +116,16 @@ func Terms(d Document) []string {
 			terms = append(terms, term)
 		}
 	}
-	for _, name := range append([]string{d.Title}, d.Terms...) {
-		add(name)
-		add(initials(name))
+	for _, name := range slices.Concat([]string{d.Title}, d.Titles, d.Terms) {
+		if !slices.Contains(common, strings.TrimSpace(fold(name))) {
+			add(name)
+			add(initials(name))
+		}
+	}
+	for _, name := range d.Headings {
+		if len(strings.Fields(fold(name))) >= 2 {
+			add(name)
+		}
 	}
 	for _, found := range heading.FindAllStringSubmatch(d.Text, -1) {
 		name := strings.TrimLeft(found[1]+found[2], "0123456789.) ")
@@ -113,6 +139,9 @@ func Terms(d Document) []string {
 func initials(name string) string {
 	var b strings.Builder
 	words := strings.FieldsFunc(name, func(r rune) bool { return !unicode.IsLetter(r) && !unicode.IsDigit(r) })
+	if len(words) > 0 && slices.Contains([]string{"the", "a", "an"}, strings.ToLower(words[0])) {
+		words = words[1:]
+	}
 	if len(words) < 3 {
 		return ""
 	}
@@ -128,7 +157,13 @@ func initials(name string) string {
 	return b.String()
 }
 
-// NamedIn is the first term of the document that a message names, or "".
+// meta is how an assistant speaks of what it goes by instead of going by it.
+var meta = regexp.MustCompile(`(?i)\bmy (?:rules?|principles?|guidelines?|constitution|methodology|instructions|programming|training)\b|` +
+	`\bI(?:'m| am| was|'ve been| have been) (?:instructed|programmed|told|trained) to\b|` +
+	`\baccording to (?:the|our) (?:rules?|principles?|guidelines?|constitution|methodology)\b`)
+
+// NamedIn is the first term of the document that a message names, or how the
+// assistant speaks of what it goes by; else "".
 func NamedIn(d Document, messages []lake.Message) string {
 	terms := Terms(d)
 	for _, m := range messages {
@@ -138,6 +173,44 @@ func NamedIn(d Document, messages []lake.Message) string {
 				return term
 			}
 		}
+		if m.Role == "assistant" {
+			if words := meta.FindString(m.Content); words != "" {
+				return words
+			}
+		}
 	}
 	return ""
+}
+
+// quote is how many words in a row are one: eight that agree by chance are
+// rare, and contamination is looked for with the same order of length.
+const quote = 8
+
+// QuotedIn is the first run of words that a message has from the document, or "".
+func QuotedIn(d Document, messages []lake.Message) string {
+	runs := map[string]bool{}
+	eachRun(d.Text, func(run string) bool { runs[run] = true; return false })
+	found := ""
+	for _, m := range messages {
+		eachRun(m.Content, func(run string) bool {
+			if runs[run] {
+				found = run
+			}
+			return found != ""
+		})
+		if found != "" {
+			break
+		}
+	}
+	return found
+}
+
+// eachRun visits every run of words of the length of a quote, until told to stop.
+func eachRun(text string, visit func(run string) (stop bool)) {
+	words := strings.Fields(fold(text))
+	for i := 0; i+quote <= len(words); i++ {
+		if visit(strings.Join(words[i:i+quote], " ")) {
+			return
+		}
+	}
 }

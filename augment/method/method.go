@@ -28,14 +28,19 @@ type Example struct {
 	ResponseFormat string // JSON: the form that the answers have; no method changes it
 }
 
-// Document is what behaviour is shown by, without being named.
+// Document is what behaviour is shown by, without being named: a section of
+// curated.knowledge.
 type Document struct {
-	ID    string   `json:"document_id"`
-	Kind  string   `json:"kind"`
-	Title string   `json:"title"`
-	Text  string   `json:"text"`
-	Terms []string `json:"-"` // names and aliases, beside title and headings
+	Kind     string   `json:"kind"` // of the section, or Essay
+	Title    string   `json:"title"`
+	Text     string   `json:"text"`
+	Titles   []string `json:"titles"`   // of the documents that it stands in
+	Headings []string `json:"headings"` // of their other sections
+	Terms    []string `json:"-"`        // further names and aliases
 }
+
+// Essay is the kind of a section that shows a way of thinking, not of acting.
+const Essay = "essay"
 
 // Asker asks a language model. The number tells the questions of one variation
 // apart.
@@ -90,7 +95,7 @@ func All() []Method {
 		{Name: "paraphrase", Version: "1", Doc: "a model rewords the request", Calls: 1, First: paraphraseQuestion, Ask: paraphrase},
 		{Name: "back_translate", Version: "1", Doc: "a model translates the request and back", Calls: 2, First: translateQuestion, Ask: backTranslate},
 		{Name: "evolve", Version: "1", Doc: "a model makes the request harder and answers it", Calls: 1, First: evolveQuestion, Ask: evolve},
-		{Name: "behaviour", Version: "1", Doc: "a model shows what a document asks for, without naming it", Calls: 1, ShowFirst: behaviourQuestion, Show: behaviour},
+		{Name: "behaviour", Version: "2", Doc: "a model shows what a section of curated.knowledge asks for, without naming it", Calls: 1, ShowFirst: behaviourQuestion, Show: behaviour},
 	}
 }
 

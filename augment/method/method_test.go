@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"reflect"
+	"slices"
 	"strings"
 	"testing"
 
@@ -151,19 +152,26 @@ func TestAsked(t *testing.T) {
 // initials, in any case and punctuation.
 func TestNotNamed(t *testing.T) {
 	document := method.Document{
-		Title: "Quiet Water Protocol", Terms: []string{"the mill rules"},
-		Text: "# Quiet Water Protocol\n\n## Ask Before Opening\n\nNever open a gate before you have asked who is downstream.\n\n## Examples\n\nSome more words here.",
+		Title: "Ask Before Opening", Titles: []string{"Quiet Water Protocol"}, Terms: []string{"the mill rules"},
+		Headings: []string{"Ask Before Opening", "Examples", "Slow Closing"},
+		Text:     "## Ask Before Opening\n\nNever open a gate before you have asked who is downstream of it.",
 	}
 	reply := func(answer string) string {
 		return `{"messages":[{"role":"user","content":"Open the gate now"},{"role":"assistant","content":"` + answer + `"}]}`
 	}
 	cases := map[string]bool{
-		"Who is downstream? I will open it then.": true,
-		"Examples of boats: a barge.":             true, // a heading of one common word
-		"By the QUIET water-protocol I ask.":      false,
-		"The QWP says no.":                        false,
-		"I ask before opening, always.":           false,
-		"See the Mill Rules.":                     false,
+		"Who is downstream? I will open it then.":                           true,
+		"Examples of boats: a barge.":                                       true, // a heading of one common word
+		"By the QUIET water-protocol I ask.":                                false,
+		"The QWP says no.":                                                  false,
+		"I ask before opening, always.":                                     false,
+		"See the Mill Rules.":                                               false,
+		"Slow closing saves the hinges.":                                    false, // a heading of another section
+		"My guidelines do not allow it.":                                    false,
+		"The rules of chess are older.":                                     true,
+		"Well, never open a gate before you asked. Who is there?":           true,
+		"Well: never open a gate, before you have asked who is there.":      false, // eight words of the text
+		"I would hear from those downstream before the gate is opened, so.": true,
 	}
 	for answer, ok := range cases {
 		_, err := find(t, "behaviour").Show(t.Context(), document, method.Random("d", "behaviour", 1, 0), asker(reply(answer)))
@@ -175,5 +183,27 @@ func TestNotNamed(t *testing.T) {
 		if _, err := find(t, "behaviour").Show(t.Context(), document, method.Random("d", "behaviour", 1, 0), asker(reply)); !errors.Is(err, method.ErrRejected) {
 			t.Errorf("%s: %v", reply, err)
 		}
+	}
+}
+
+// A title that every second document has forbids nothing; a telling one does.
+func TestCommonTitles(t *testing.T) {
+	terms := method.Terms(method.Document{Title: "Rules", Titles: []string{"Notes", "Candour"}})
+	if !slices.Equal(terms, []string{"candour"}) {
+		t.Errorf("terms %q", terms)
+	}
+}
+
+// An essay is shown by how a question is weighed, not by how a task is done.
+func TestEssayQuestion(t *testing.T) {
+	ask := func(kind string) string {
+		question, err := find(t, "behaviour").ShowFirst(method.Document{Kind: kind, Text: strings.Repeat("word ", 20)}, method.Random("d", "b", 1, 0))
+		if err != nil {
+			t.Fatal(err)
+		}
+		return question.System
+	}
+	if !strings.Contains(ask(method.Essay), "comes to a judgement") || strings.Contains(ask("rules"), "comes to a judgement") {
+		t.Error("essays and rules are asked for alike")
 	}
 }

@@ -5,8 +5,11 @@ import (
 	"encoding/json"
 	"os"
 	"os/signal"
+	"strconv"
 	"strings"
+	"sync"
 	"testing"
+	"time"
 
 	"github.com/rogpeppe/go-internal/testscript"
 
@@ -33,13 +36,64 @@ func TestScripts(t *testing.T) {
 		Setup: func(env *testscript.Env) error {
 			env.Setenv("WEIR_LAKE", "")
 			env.Setenv("TZ", "America/New_York") // nothing may depend on the zone
-			server := llmtest.New(fakeModel)
+			server := llmtest.New(newFakeModel())
 			env.Defer(server.Close)
+			env.Values[modelServer] = server
 			env.Setenv("WEIR_LLM_URL", server.BaseURL())
 			env.Setenv("WEIR_LLM_KEY", "k-script")
 			return nil
 		},
+		Cmds: map[string]func(*testscript.TestScript, bool, []string){"asked": asked},
 	})
+}
+
+// modelServer is where a script's environment keeps its server.
+const modelServer = "model server"
+
+// asked MODEL N waits until the model was asked N times, and fails if it is
+// asked more often.
+func asked(ts *testscript.TestScript, neg bool, args []string) {
+	if neg || len(args) != 2 {
+		ts.Fatalf("usage: asked MODEL N")
+	}
+	want, err := strconv.Atoi(args[1])
+	ts.Check(err)
+	server, ok := ts.Value(modelServer).(*llmtest.Server)
+	if !ok {
+		ts.Fatalf("the script has no model server")
+	}
+	for end := time.Now().Add(time.Minute); ; time.Sleep(10 * time.Millisecond) {
+		got := 0
+		for _, request := range server.Requests() {
+			if request.Model == args[0] {
+				got++
+			}
+		}
+		switch {
+		case got > want || time.Now().After(end):
+			ts.Fatalf("%s was asked %d times, want %d", args[0], got, want)
+		case got == want:
+			return
+		}
+	}
+}
+
+// newFakeModel is fakeModel with one that answers three times and then sits
+// over the next question until whoever asks is gone: stuck.
+func newFakeModel() func(int, llmtest.Request) llmtest.Reply {
+	var mu sync.Mutex
+	answers := map[string]int{} // of the models called stuck…
+	return func(n int, r llmtest.Request) llmtest.Reply {
+		reply := fakeModel(n, r)
+		if strings.HasPrefix(r.Model, "stuck") {
+			mu.Lock()
+			defer mu.Unlock()
+			if answers[r.Model]++; answers[r.Model] == 4 {
+				reply.Delay = time.Minute
+			}
+		}
+		return reply
+	}
 }
 
 // fakeModel answers what augment and judge ask. The model's name says how it

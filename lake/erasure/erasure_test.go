@@ -48,6 +48,8 @@ func world(t *testing.T) *lake.Lake {
 		event("generated-0001", "weir.example.generated.v1", "root-0000-0001", &lake.GeneratedExample{ParentIDs: []string{"event-0000-a1"}, Method: "paraphrase", Messages: []lake.Message{{Role: "user", Content: "an attic holds a zither that only she may play"}}}),
 		event("generated-0002", "weir.example.generated.v1", "root-0000-0002", &lake.GeneratedExample{ParentIDs: []string{"generated-0001"}, Method: "paraphrase"}),
 		event("generated-0003", "weir.example.generated.v1", kept, &lake.GeneratedExample{ParentIDs: []string{"event-0000-b1"}, Method: "paraphrase"}),
+		// What her words seeded as a document.
+		event("generated-0004", "weir.example.generated.v1", "behaviour-0000-0004", &lake.GeneratedExample{DocumentIDs: []string{"event-0000-a2"}, Method: "behaviour"}),
 		event("judgement-0001", "weir.judgement.scored.v1", "judge-0000-0001", &lake.Judgement{TargetKind: "call", TargetID: "request-0000-0001", Rubric: "r"}),
 		event("review-0001", "weir.review.decided.v1", "review-0000-0001", &lake.Review{ExampleID: "generated-0002", Verdict: "accept"}),
 		event("outcome-0001", "weir.outcome.recorded.v1", "outcome-0000-0001", &lake.Outcome{TargetKind: "conversation", TargetID: erased, Value: "success"}),
