@@ -29,7 +29,7 @@ var invariants = []struct{ name, query string }{
 		select message.event_id from (select unnest(messages) as message from curated.checkpoints)
 		where message.role = 'assistant' and message.event_id not in (from targets)`},
 	{"only outputs are targets", `
-		select message.event_id from (select unnest(messages) as message from curated.examples where source <> 'checkpoint')
+		select message.event_id from (select unnest(messages) as message from curated.examples where source not in ('checkpoint', 'generated'))
 		where message.weight > 0
 			and message.event_id not in (select turn_id from curated.turns where kind = 'output')
 			and message.event_id not in (select event_id from curated.calls)`},
@@ -54,7 +54,7 @@ var invariants = []struct{ name, query string }{
 	{"one fate each, and a reason for what is left out", `
 		select example_id from curated.examples anti join curated.funnel using (example_id)
 		union all
-		select example_id from curated.funnel where (fate in ('train', 'validation')) = (reason is not null)`},
+		select example_id from curated.funnel where (fate in ('train', 'validation', 'test')) = (reason is not null)`},
 	{"nothing leaks", `select kind from curated.leaks where link_count > 0`},
 	{"a group has one side", `select group_id from curated.splits group by group_id having count(distinct split) > 1`},
 	{"the score is a score, 0 where dropped", `
