@@ -10,6 +10,11 @@
 --               submit, exit, done, complete, final_result, transfer_*, handoff_*)
 --   refusal     the last target makes no call, has fewer than 600 characters and declines in its first 120; it is
 --               honest where tools are declared and it speaks of abilities or tools that are missing
+--   hosted      a target holds the traces of a tool that the provider ran within the answer (search, fetch, code, MCP):
+--               no training format has them, and the words rest on what they brought
+--   echo        a target of 200 characters or more that is, white space aside, what another said to it before
+--   given up    the last message is a target that ends the task (finish, submit, exit, done, complete) and says in the
+--               call that it is not done, or opens its answer there with an apology or an inability
 --   lines       of the target with the most repeats, without code blocks and lines of fewer than 12 characters
 -- sources:
 --   provider identity: open-instruct's filter by keywords; refusal opening and structure: curation.md §2b; key
@@ -36,6 +41,9 @@
 --   is_provider_identity  BOOLEAN      a target says which provider made it
 --   has_secret            BOOLEAN      a raw key is left somewhere in the texts
 --   started_at            TIMESTAMPTZ  first event of the example
+--   hosted_tool_count     BIGINT       targets that rest on a tool which the provider ran, see rules
+--   echo_count            BIGINT       targets that give back what they were told, see rules
+--   is_given_up           BOOLEAN      the last target ends the task and says that it is not done
 with spoken as (
     select
         example_id,
@@ -136,6 +144,18 @@ call_checks as (
         ) as bad_argument_count,
         count(*) filter (where calls.is_target and not list_contains(calls.declared, calls.call.name))
             as undeclared_count,
+        coalesce(bool_or(
+            calls.is_last
+            and calls.is_target
+            and regexp_matches(calls.call.name, '^(finish|submit|exit|done|complete)$', 'i')
+            and regexp_matches(
+                calls.call.arguments,
+                '"task_completed": ?"?(false|partial)|"give_?up|'
+                    || '"(final_answer|answer|message|result|output|summary)": ?"[^"]{0,60}\b(sorry|unable to|'
+                    || 'could(n''t| not)|can(not|''t)|not able to)\b',
+                'i'
+            )
+        ), false) as is_given_up,
 
     from calls
 
@@ -180,6 +200,13 @@ text_checks as (
             where message.weight > 0 and trim(message.content) = '' and coalesce(len(message.tool_calls), 0) = 0
                 and message.parts is null
         ) as empty_target_count,
+        count(*) filter (
+            where message.weight > 0 and regexp_matches(
+                message.parts,
+                '"type": ?"(server_tool_use|(web_search|file_search|code_interpreter|mcp|image_generation)_call)"|'
+                    || '"(executableCode|codeExecutionResult)"'
+            )
+        ) as hosted_tool_count,
         coalesce(bool_or(
             message.weight > 0 and regexp_matches(
                 message.content,
@@ -209,6 +236,35 @@ text_checks as (
         any_value(declared) as declared,
 
     from sequenced
+
+    group by example_id
+),
+
+echoes as (
+    select example_id, count(*) as echo_count
+
+    from (
+        select
+            example_id,
+            message_no,
+            is_target,
+            min(message_no) filter (where is_heard) over (partition by example_id, text_hash) as heard_no,
+
+        from (
+            select
+                example_id,
+                message_no,
+                message.weight > 0 as is_target,
+                message.role = 'user' as is_heard,
+                md5(trim(regexp_replace(message.content, '\s+', ' ', 'g'))) as text_hash,
+
+            from spoken
+
+            where len(message.content) >= 200 and (message.weight > 0 or message.role = 'user')
+        )
+    )
+
+    where is_target and heard_no < message_no
 
     group by example_id
 ),
@@ -291,6 +347,9 @@ select
     worded.is_provider_identity,
     worded.has_secret,
     examples.started_at,
+    worded.hosted_tool_count,
+    coalesce(echoes.echo_count, 0) as echo_count,
+    coalesce(call_checks.is_given_up, false) as is_given_up,
 
 from curated.examples as examples
 
@@ -303,3 +362,5 @@ left join result_checks on result_checks.example_id = examples.example_id
 left join repeats on repeats.example_id = examples.example_id
 
 left join lines on lines.example_id = examples.example_id
+
+left join echoes on echoes.example_id = examples.example_id

@@ -12,14 +12,15 @@
 --               this order: context_missing, no_target, result_without_call, call_without_result, bad_arguments,
 --               role_order, undeclared_tool, empty_target, truncated, bad_ending (something follows the last target),
 --               think_tag (reasoning left in a text), secret, outcome_failure, review_reject, provider_identity,
---               repetition, repeated_calls; low_score last, where threshold least_score is set
+--               hosted_tool (it rests on what no training line shows), echo (half of the targets or more give back
+--               what they were told), repetition, repeated_calls; low_score last, where threshold least_score is set
 --   score       the base times every fault's factor; then every merit closes a part of the gap to 1: monotone in
 --               each signal
 --   base        0.95 accepted by a reviewer, 0.90 outcome success, 0.50 nothing known
 --   faults      refusal 0.9, repairs 1 − 0.5 × rate, frustration 1 − 0.3 × rate, interruptions 1 − 0.2 × rate,
 --               tool failures 1 − 0.3 × rate, a failed step 0.8, bad feedback 0.6, a judge's failures 1 − 0.2 × rate,
---               equal calls in a row 0.8, repeated lines 1 − rate, repeated answers 1 − 0.5 × rate, a trivial
---               answer 0.8
+--               equal calls in a row 0.8, repeated lines 1 − rate, repeated answers and echoes 1 − 0.5 × rate, a
+--               trivial answer 0.8, an end that says itself that the task is not done 0.6
 --   merits      thanks 0.2 × rate, good feedback 0.3, a judge's passes 0.1 × rate (an uncalibrated judge alone
 --               never decides)
 --   outcome     success or failure of the task as the latest evidence has it (outcome events, the log's own label,
@@ -84,6 +85,9 @@
 --   has_conflict          BOOLEAN      agents disagree, or claim the same
 --   is_trivial            BOOLEAN      a long prompt met a very short answer without a call
 --   is_step_credited      BOOLEAN      it holds only what was said before the labelled mistake of a failed conversation
+--   hosted_tool_count     BIGINT       targets that rest on a tool which the provider ran
+--   echo_count            BIGINT       targets that give back what they were told
+--   is_given_up           BOOLEAN      the last target ends the task and says that it is not done
 with limits as (
     select
         max(value) filter (where name = 'duplicate_lines') as duplicate_lines,
@@ -353,6 +357,8 @@ decided as (
                 case when outcome = 'failure' and not is_credited then 'outcome_failure' end,
                 case when is_rejected then 'review_reject' end,
                 case when is_provider_identity then 'provider_identity' end,
+                case when hosted_tool_count > 0 then 'hosted_tool' end,
+                case when echo_count > 0 and 2 * echo_count >= target_count then 'echo' end,
                 case
                     when (line_count >= duplicate_lines_least and duplicate_line_rate > duplicate_lines)
                         or longest_sentence_run >= sentence_run then 'repetition'
@@ -382,7 +388,8 @@ weighed as (
             * (1 - 0.2 * (1 - coalesce(judge_pass_rate, 1)))
             * case when is_looping then 0.8 else 1 end
             * case when is_trivial then 0.8 else 1 end
-            * (1 - 0.5 * repeated_target_count / greatest(target_count, 1))
+            * (1 - 0.5 * least(repeated_target_count + coalesce(echo_count, 0), target_count) / greatest(target_count, 1))
+            * case when is_given_up then 0.6 else 1 end
             * (1 - duplicate_line_rate) as soundness,
         1 - (1 - 0.2 * coalesce(thanks_rate, 0))
             * case when feedback_score > good_feedback then 0.7 else 1 end
@@ -431,6 +438,8 @@ select
             case when is_looping then 'looping' end,
             case when duplicate_line_rate > duplicate_lines then 'repeated_lines' end,
             case when repeated_target_count > 0 then 'repeated_answers' end,
+            case when echo_count > 0 then 'echoes' end,
+            case when is_given_up then 'gave_up' end,
             case when is_trivial then 'trivial_answer' end
         ] if warning is not null
     ] as warnings,
@@ -479,5 +488,8 @@ select
     has_conflict,
     is_trivial,
     is_credited as is_step_credited,
+    hosted_tool_count,
+    echo_count,
+    is_given_up,
 
 from scored

@@ -88,6 +88,22 @@ var planted = []struct {
 		m[len(m)-1].Content += " " + claims[r.IntN(len(claims))]
 		return m, true
 	}},
+	{"hosted_tool", func(r *rand.Rand, m []lake.Message) ([]lake.Message, bool) {
+		parts := []string{`[{"type":"server_tool_use","name":"web_search","input":{"query":"tide"}}]`, `[{"id":"ws_1","status":"completed","type":"web_search_call"}]`,
+			`[{"executableCode":{"code":"print(1)"}},{"codeExecutionResult":{"output":"1"}}]`}
+		m[len(m)-1].Parts = parts[r.IntN(len(parts))]
+		return m, true
+	}},
+	{"echo", func(_ *rand.Rand, m []lake.Message) ([]lake.Message, bool) {
+		// One question, given back whole.
+		text := strings.Repeat("The manifest of the night ferry lists crates, barrels and one piano. ", 4)
+		i := slices.IndexFunc(m, func(m lake.Message) bool { return m.Role == "user" })
+		if i < 0 {
+			return nil, false
+		}
+		m = append(m[:i:i], lake.Message{Role: "user", Content: text}, lake.Message{Role: "assistant", Weight: number(1), Content: strings.ReplaceAll(text, ". ", ".\n")})
+		return m, true
+	}},
 	{"repetition", func(r *rand.Rand, m []lake.Message) ([]lake.Message, bool) {
 		lines := []string{"- check the manifest once more", "I will look at the log again.", "Then the feed has to be restarted."}
 		line, between := lines[r.IntN(len(lines))], "\n"
