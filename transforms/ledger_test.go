@@ -230,7 +230,7 @@ func ledgerOf(t *testing.T, seed uint64) int {
 // growth adds to a world what makes groups grow and merge.
 type growth struct {
 	*world
-	asked []string // first prompts so far
+	asked [2][]string // first prompts so far: whose first subject trains by its hash, and whose validates
 }
 
 func (g *growth) step() []lake.Event {
@@ -238,45 +238,36 @@ func (g *growth) step() []lake.Event {
 	for range 25 {
 		events = append(events, g.conversation()...)
 	}
-	for range 40 {
-		events = append(events, g.ask(g.question())...)
-	}
-	for range 6 {
-		// A call whose task is one old question, and whose history is another's:
-		// two groups become one.
-		if len(g.asked) > 4 {
-			events = append(events, g.bridge(g.asked[g.IntN(len(g.asked))], g.asked[g.IntN(len(g.asked))])...)
+	for range 3 {
+		// A subject in which two old questions are asked: their groups become one.
+		if train, held := g.asked[0], g.asked[1]; len(train) > 0 && len(held) > 0 {
+			subject := g.id("b")
+			events = append(events, g.ask(subject, train[g.IntN(len(train))]), g.ask(subject, held[g.IntN(len(held))]))
 		}
+	}
+	for range 40 {
+		subject := g.id("q")
+		question := "What about " + g.text() + " and " + g.id("x") + "?"
+		side := 0
+		if sum := md5.Sum([]byte("weir\x1f" + subject)); hex.EncodeToString(sum[:]) < "1999" {
+			side = 1
+		}
+		if old := g.asked[side]; len(old) > 0 && g.chance(25) {
+			question = old[g.IntN(len(old))]
+		} else {
+			g.asked[side] = append(old, question)
+		}
+		events = append(events, g.ask(subject, question))
 	}
 	return append(events, g.event("weir.config.set.v1", "weir://tests", "config:complete", &lake.Config{Kind: "complete"}))
 }
 
-// question is new, or one that was asked before.
-func (g *growth) question() string {
-	if len(g.asked) > 0 && g.chance(25) {
-		return g.asked[g.IntN(len(g.asked))]
-	}
-	question := "What about " + g.text() + "and " + g.id("x") + "?"
-	g.asked = append(g.asked, question)
-	return question
-}
-
-func (g *growth) ask(question string) []lake.Event {
-	return []lake.Event{g.event("weir.gateway.call.v1", "openai://test/chat", g.id("q"), &lake.GatewayCall{
+func (g *growth) ask(subject, question string) lake.Event {
+	return g.event("weir.gateway.call.v1", "openai://test/chat", subject, &lake.GatewayCall{
 		ResponseID: g.id("r"), Model: "m-2", Status: "success",
 		Messages: []lake.Message{{Role: "user", Content: question}},
 		Output:   []lake.Message{{Role: "assistant", Content: g.text()}},
-	})}
-}
-
-// bridge asks two questions under one subject.
-func (g *growth) bridge(one, two string) []lake.Event {
-	subject := g.id("b")
-	events := append(g.ask(one), g.ask(two)...)
-	for i := range events {
-		events[i].Subject = subject
-	}
-	return events
+	})
 }
 
 // membersNow is what a version would hold now, by id.

@@ -26,6 +26,7 @@
 --   basis           VARCHAR  hash, large_group, ledger, assigned (to test) or conflict
 --   group_size      BIGINT   examples of the group
 --   is_conflicting  BOOLEAN  it would leak to the other side of a recorded version: in a conflict, and not of train alone
+--   is_assigned     BOOLEAN  configuration holds its subject out for test
 with ledger as (
     select unnest(members) as member from curated.dataset_members
 ),
@@ -156,6 +157,7 @@ select
     end as basis,
     sides.group_size,
     sides.was_train and sides.was_held and (members.was_held or not members.was_train) as is_conflicting,
+    members.is_assigned,
 
 from members
 
