@@ -4,10 +4,10 @@ LAKE    ?= demo/lake
 SAMPLES ?= ../shared/samples
 
 .DEFAULT_GOAL := help
-.PHONY: help build demo test race lint golden fuzz faults soak readers kafka samples shell check clean
+.PHONY: help build demo test race lint golden fuzz faults soak readers kafka samples acceptance shell check clean
 
 help: ## list the targets
-	@grep -hE '^[a-z]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  %-9s %s\n", $$1, $$2}'
+	@grep -hE '^[a-z]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  %-10s %s\n", $$1, $$2}'
 
 build: ## build bin/weir
 	$(GO) build -o bin/weir ./cmd/weir
@@ -47,6 +47,9 @@ kafka: ## the same loop against a real Apache Kafka on this machine
 
 samples: build ## every sample of a supported format through the loop, as a table
 	./scripts/samples.sh $(SAMPLES)
+
+acceptance: ## what is known of the samples, expected and found, as a table
+	WEIR_SAMPLES=$(abspath $(SAMPLES)) $(GO) test ./transforms -count=1 -v -run TestSamples
 
 shell: ## the DuckDB shell on the demo lake's catalog
 	duckdb -readonly $(LAKE)/catalog.duckdb
