@@ -2,6 +2,7 @@ package dataset
 
 import (
 	"reflect"
+	"slices"
 	"strings"
 	"testing"
 
@@ -48,9 +49,10 @@ func TestParseMix(t *testing.T) {
 	for text, want := range map[string]string{
 		"targets: []":                     "a name and targets",
 		"{name: m, targets: [{name: a}]}": "count of at least 1",
-		"{name: m, targets: [{name: a, count: 1, souces: [chat]}]}":               "souces",
-		"{name: m, targets: [{name: a, count: 1}, {name: a, count: 1}]}":          "name of its own",
-		"{name: m, targets: [{name: a, count: 1}], phases: [{name: p, size: 0}]}": "size of at least 1",
+		"{name: m, targets: [{name: a, count: 1, souces: [chat]}]}":                                  "souces",
+		"{name: m, targets: [{name: a, count: 1}, {name: a, count: 1}]}":                             "name of its own",
+		"{name: m, targets: [{name: a, count: 1}], phases: [{name: p, size: 0}]}":                    "size of at least 1",
+		"{name: m, targets: [{name: a, count: 1}], phases: [{name: p, size: 1, knowledge: [file]}]}": `no knowledge "file"`,
 	} {
 		if _, err := ParseMix([]byte(text)); err == nil || !strings.Contains(err.Error(), want) {
 			t.Errorf("%s: error %v, want %s", text, err, want)
@@ -72,11 +74,14 @@ func session(t *testing.T, order string) *duck.Session {
 		`create table rows as select * from (values
 			('g1', 'g', 'chat', 'other', 'train', 0.97), ('g2', 'g', 'chat', 'other', 'train', 0.96), ('g3', 'g', 'chat', 'other', 'train', 0.95),
 			('h1', 'h', 'chat', 'other', 'validation', 0.92), ('h2', 'h', 'chat', 'constitutional', 'validation', 0.55),
+			('m1', 'm', 'generated', 'constitutional', 'train', 0.5), ('m2', 'm', 'generated', 'other', 'train', 0.6), ('m3', 'n', 'generated', 'synthesis', 'train', 0.5),
 			('i1', 'i', 'gateway', 'other', 'train', 0.9), ('x1', 'x', 'chat', 'other', 'excluded', 0.99)
 			) as rows(example_id, group_id, source, task_type, fate, score) order by ` + order,
 		"create table curated.funnel as select example_id, group_id as subject_id, source, task_type, fate from rows",
 		"create table curated.example_keys as select example_id, 'h-' || example_id as content_hash from rows",
 		"create table curated.splits as select example_id, group_id from rows",
+		`create table curated.generated as select * from (values ('m1', 'k1'), ('m2', 'k2'), ('m3', 'k3')) as t(event_id, knowledge_id)`,
+		`create table curated.knowledge as select * from (values ('k1', 'rules'), ('k2', 'methodology'), ('k3', 'other')) as t(knowledge_id, kind)`,
 		"create table curated.quality as select example_id, score::DOUBLE as success_score from rows",
 	} {
 		if err := s.Exec(t.Context(), statement); err != nil {
@@ -107,7 +112,7 @@ func ids(p Plan) string {
 func TestQualityThenDiversity(t *testing.T) {
 	s := session(t, "example_id")
 	mix := Mix{Name: "m", Targets: []Target{
-		{Name: "law", Count: 2, TaskTypes: []string{"constitutional"}},
+		{Name: "law", Count: 2, TaskTypes: []string{"constitutional"}, Sources: []string{"chat"}},
 		{Name: "chat", Count: 3, Sources: []string{"chat"}},
 	}}
 	p := plan(t, s, mix)
@@ -134,5 +139,66 @@ func TestQualityThenDiversity(t *testing.T) {
 	mix.Targets[1].Count = 0 // as a small phase may have it
 	if none := plan(t, s, mix); none.Targets[1].Available != 4 || none.Targets[1].Selected != 0 {
 		t.Errorf("targets %+v", none.Targets)
+	}
+}
+
+// The mixture that weir brings is the plan's: its sizes, and each phase with
+// all that the one before is about and one thing more.
+func TestDefaultMix(t *testing.T) {
+	mix, err := DefaultMix()
+	if err != nil {
+		t.Fatal(err)
+	}
+	want := map[string]int64{"constitutional": 500, "philosophy": 500, "chat": 2000, "checkpoint": 1000, "synthetic": 5000}
+	for _, target := range mix.Targets {
+		if target.Count != want[target.Name] {
+			t.Errorf("%s: %d, want %d", target.Name, target.Count, want[target.Name])
+		}
+		delete(want, target.Name)
+	}
+	if len(want) > 0 {
+		t.Errorf("no target for %v", want)
+	}
+	about := 0
+	for i, size := range []int64{100, 500, 2000, 10000, 50000} {
+		phase := mix.Phases[i]
+		last := slices.Contains(phase.Knowledge, AllKnowledge)
+		if phase.Size != size || last != (i == 4) || !last && len(phase.Knowledge) <= about {
+			t.Errorf("phase %+v, want one of %d about more than the one before", phase, size)
+		}
+		about = len(phase.Knowledge)
+	}
+	again, err := ParseMix(DefaultText())
+	if err != nil || !reflect.DeepEqual(again, mix) {
+		t.Errorf("the text is another mixture: %v", err)
+	}
+}
+
+// A phase leaves out what was made from sections that come later, and counts
+// what is made from documents for the target that asks for it.
+func TestPhases(t *testing.T) {
+	s := session(t, "example_id")
+	mix := Mix{Name: "m", Targets: []Target{
+		{Name: "constitutional", Count: 4, TaskTypes: []string{"constitutional"}}, {Name: "philosophy", Count: 4, TaskTypes: []string{"synthesis"}},
+		{Name: "synthetic", Count: 4, Sources: []string{"generated"}},
+	}}
+	for _, c := range []struct {
+		knowledge []string
+		want      string
+	}{
+		{[]string{"rules"}, "constitutional:h2 constitutional:m1 philosophy:m3"},
+		{[]string{"rules", "methodology"}, "constitutional:h2 constitutional:m1 philosophy:m3 synthetic:m2"},
+		{[]string{AllKnowledge}, "constitutional:h2 constitutional:m1 philosophy:m3 synthetic:m2"},
+		{nil, "constitutional:h2 constitutional:m1 philosophy:m3 synthetic:m2"},
+		{[]string{"tools"}, "constitutional:h2 philosophy:m3"},
+	} {
+		p := Plan{Knowledge: c.knowledge}
+		if err := p.selectRows(t.Context(), s, mix); err != nil {
+			t.Fatal(err)
+		}
+		p.finish()
+		if got := ids(p); got != c.want || p.Selected+p.Shortfall != 12 {
+			t.Errorf("%v: got %s, %d short; want %s", c.knowledge, got, p.Shortfall, c.want)
+		}
 	}
 }

@@ -32,15 +32,25 @@ type Target struct {
 	TaskTypes []string `yaml:"task_types" json:"task_types"`
 }
 
-// Phase is a size, and the knowledge that a model shall have learnt by it.
+// Phase is a size, and the knowledge that a model shall have learnt by it: what
+// was made from sections of other kinds waits for a later phase.
 type Phase struct {
 	Name      string   `yaml:"name" json:"name"`
 	Size      int64    `yaml:"size" json:"size"`
-	Knowledge []string `yaml:"knowledge" json:"knowledge"`
+	Knowledge []string `yaml:"knowledge" json:"knowledge"` // kinds of curated.knowledge, or AllKnowledge
 }
+
+// AllKnowledge as a phase's knowledge stands for every kind.
+const AllKnowledge = "all"
+
+// kinds of curated.knowledge that a phase may name.
+var kinds = []string{"identity", "rules", "methodology", "file_operations", "tools", AllKnowledge}
 
 // DefaultMix is the one that weir brings.
 func DefaultMix() (Mix, error) { return ParseMix(defaultMix) }
+
+// DefaultText gives the YAML of it, with its comments.
+func DefaultText() []byte { return bytes.Clone(defaultMix) }
 
 // ParseMix reads a mixture from YAML and checks it.
 func ParseMix(text []byte) (Mix, error) {
@@ -65,6 +75,11 @@ func ParseMix(text []byte) (Mix, error) {
 			return Mix{}, fmt.Errorf("mix: phase %q: a name of its own and a size of at least 1 are needed", p.Name)
 		}
 		seen["p"+p.Name] = true
+		for _, kind := range p.Knowledge {
+			if !slices.Contains(kinds, kind) {
+				return Mix{}, fmt.Errorf("mix: phase %q: there is no knowledge %q, but %v", p.Name, kind, kinds)
+			}
+		}
 	}
 	return m, nil
 }

@@ -72,7 +72,7 @@ func MakePlan(ctx context.Context, lk *lake.Lake, mix Mix, phase string, opts du
 		return Plan{}, err
 	}
 	defer session.Close()
-	for _, table := range []string{"curated.funnel", "curated.example_keys", "curated.splits", "curated.quality"} {
+	for _, table := range []string{"curated.funnel", "curated.example_keys", "curated.splits", "curated.quality", "curated.generated", "curated.knowledge"} {
 		if _, ok := versions[table]; !ok {
 			return Plan{}, lake.WithHint(fmt.Errorf("dataset: %s: %w", table, lake.ErrNoTable), "weir transform --lake "+lk.Dir())
 		}
@@ -100,7 +100,15 @@ func (p *Plan) selectRows(ctx context.Context, session *duck.Session, mix Mix) e
 	if err != nil {
 		return err
 	}
-	rows, err := session.DB().QueryContext(ctx, selectSQL, string(text))
+	kinds := []string{} // any
+	if !slices.Contains(p.Knowledge, AllKnowledge) {
+		kinds = append(kinds, p.Knowledge...)
+	}
+	about, err := json.Marshal(kinds)
+	if err != nil {
+		return err
+	}
+	rows, err := session.DB().QueryContext(ctx, selectSQL, string(about), string(text))
 	if err != nil {
 		return err
 	}

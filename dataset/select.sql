@@ -4,7 +4,13 @@
 -- within a band every split group gives its best example before any gives its
 -- second, so that no conversation or task fills the set. Ties by md5 of the
 -- example id. A greater count keeps what a smaller one took.
-with targets as (
+-- A phase that is about some knowledge leaves out what was made from sections of
+-- other kinds; what no section seeded, or one of kind other, is in every phase.
+with phase as (
+    select from_json(?, '["VARCHAR"]') as kinds
+),
+
+targets as (
     select
         unnest(from_json(?, '[{"no": "BIGINT", "name": "VARCHAR", "count": "BIGINT", "sources": ["VARCHAR"], "task_types": ["VARCHAR"]}]'), max_depth := 2)
 ),
@@ -30,9 +36,16 @@ matched as (
 
     inner join curated.quality as quality on quality.example_id = funnel.example_id
 
+    left join curated.generated as generated on generated.event_id = funnel.example_id
+
+    left join curated.knowledge as knowledge on knowledge.knowledge_id = generated.knowledge_id
+
     cross join targets
 
+    cross join phase
+
     where funnel.fate in ('train', 'validation')
+        and (len(phase.kinds) = 0 or coalesce(knowledge.kind, 'other') = 'other' or list_contains(phase.kinds, knowledge.kind))
         and (len(targets.sources) = 0 or list_contains(targets.sources, funnel.source))
         and (len(targets.task_types) = 0 or list_contains(targets.task_types, funnel.task_type))
 

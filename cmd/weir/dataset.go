@@ -17,7 +17,22 @@ func datasetCommand(e env) *cli.Command {
 	return &cli.Command{
 		Name:        "dataset",
 		Usage:       "choose what a training set is made of",
-		Subcommands: []*cli.Command{datasetPlan(e)},
+		Subcommands: []*cli.Command{datasetPlan(e), datasetDefaults(e)},
+	}
+}
+
+func datasetDefaults(e env) *cli.Command {
+	return &cli.Command{
+		Name:        "defaults",
+		Usage:       "print the mixture that weir brings as YAML: the plan's targets and phases",
+		Description: "Example:\n   weir dataset defaults > mix.yaml",
+		Action: func(c *cli.Context) error {
+			if err := noArgs(c); err != nil {
+				return err
+			}
+			_, err := e.stdout.Write(dataset.DefaultText())
+			return err
+		},
 	}
 }
 
