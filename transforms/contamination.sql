@@ -5,22 +5,21 @@
 -- key:     example_id, text_id
 -- scope:   subject
 -- inputs:  curated.examples, curated.example_keys, curated.example_sketches, curated.generated,
---   curated.scenario_texts (whole)
+--   curated.scenario_texts (whole), curated.boilerplate (whole)
 -- rules:   (semantics §3)
 --   compared    what users and assistants said, message by message; system prompts and tool results are left out
---   ratio       share of the scenario's words that stand in an n-gram of the example, boilerplate and the suite's
---               template left out: curated.scenario_texts
+--   ratio       share of the scenario's own words that stand in an n-gram which it shares with the example;
+--               boilerplate and the suite's template are not its own: curated.scenario_texts
 --   whole       one message is the scenario's text, word for word; boilerplate counts, too
 --   seed        the example was generated from the scenario
---   verdict     contaminated: ratio of at least 0.5 where the text has 13 words and more; the whole text of a prompt
---               of 16 characters and more, or of an expected answer of 13 words and more; seed. Else below
+--   verdict     contaminated: ratio of at least 0.5, where 13 own words and more are to be covered; the whole text of
+--               a prompt of 16 characters and more, or of an expected answer of 13 words and more; seed. Else below
 --   candidates  examples that share enough of the scenario's shingles, or open with its prompt: only their texts are read.
 --               Of a text of one or two words only the second is looked for
 -- thresholds:
 --   0.5, 13 words      semantics §3; the score is that of open-instruct (decontamination/README.md)
 --   16 characters      as for first prompts, see curated.example_keys
---   0.25               ratio from which on a row is kept, so that the threshold can be judged (ours); below half, not
---                      all that reach it are candidates
+--   0.25               ratio from which on a row is kept, so that the threshold can be judged (ours)
 -- columns:
 --   example_id    VARCHAR      the example
 --   subject_id    VARCHAR      the unit that a split never cuts through
@@ -29,7 +28,7 @@
 --   scenario_id   VARCHAR      id in the suite
 --   part          VARCHAR      prompt or expected
 --   shared_grams  BIGINT       n-grams of the scenario that are in the example
---   ratio         DOUBLE       share of the scenario's words that they cover, 0 to 1
+--   ratio         DOUBLE       share of the scenario's own words that they cover, 0 to 1
 --   is_whole      BOOLEAN      one message is the whole text
 --   is_seed       BOOLEAN      the example was generated from the scenario
 --   verdict       VARCHAR      contaminated or below
@@ -77,6 +76,10 @@ candidates as (
     select example_id, text_id from seeded
 ),
 
+frozen as (
+    select coalesce(list(shingle order by shingle), []) as shingles from curated.boilerplate
+),
+
 spoken as (
     select
         chosen.example_id,
@@ -97,20 +100,53 @@ wholes as (
     select distinct example_id, md5(array_to_string(words, ' ')) as whole_hash from spoken where len(words) > 0
 ),
 
+marked as (
+    select
+        spoken.*,
+        case
+            when len(frozen.shingles) = 0 then []
+            else [
+                list_contains(frozen.shingles, ('0x' || left(md5(concat_ws(' ', w[1], w[2], w[3])), 15))::BIGINT)
+                for w in list_zip(spoken.words, spoken.words[2:], spoken.words[3:], true)
+            ]
+        end as is_frozen,
+
+    from spoken
+
+    cross join frozen
+
+    where len(spoken.words) >= 13
+),
+
+kept as (
+    select
+        example_id,
+        case
+            when not list_contains(is_frozen, true) then words
+            else [
+                words[place]
+                for place in range(1, len(words) + 1)
+                if not list_contains(is_frozen[greatest(1, place - 2):place], true)
+            ]
+        end as words,
+
+    from marked
+),
+
 example_grams as (
     select distinct
         example_id,
-        unnest([md5(array_to_string(words[place:place + 7], ' ')) for place in range(1, len(words) - 6)]) as gram,
+        unnest([md5(array_to_string(words[place:place + 12], ' ')) for place in range(1, len(words) - 11)]) as gram,
 
-    from spoken
+    from kept
 ),
 
 places as (
-    select text_id, unnest(grams) as gram, generate_subscripts(grams, 1) as place from curated.scenario_texts
+    select text_id, unnest(grams) as gram, generate_subscripts(grams, 1) as place, is_own from curated.scenario_texts
 ),
 
 shared as (
-    select candidates.example_id, candidates.text_id, places.place
+    select candidates.example_id, candidates.text_id, places.place, places.is_own
 
     from candidates
 
@@ -124,11 +160,11 @@ covered as (
         example_id,
         text_id,
         count(distinct place) as shared_grams,
-        count(distinct place + step) as covered_words,
+        count(distinct place + step) filter (where is_own[place + step]) as covered_words,
 
     from shared
 
-    cross join (select unnest(range(8)) as step)
+    cross join (select unnest(range(13)) as step)
 
     group by example_id, text_id
 ),
@@ -138,7 +174,7 @@ measured as (
         candidates.example_id,
         scenario_texts.*,
         coalesce(covered.shared_grams, 0) as shared_grams,
-        coalesce(covered.covered_words / nullif(scenario_texts.counted_words, 0), 0) as ratio,
+        coalesce(covered.covered_words / nullif(scenario_texts.own_words, 0), 0) as ratio,
         wholes.example_id is not null as is_whole,
         seeded.example_id is not null as is_seed,
 
@@ -168,12 +204,9 @@ select
     measured.is_seed,
     case
         when measured.is_seed
-            or (measured.word_count >= 13 and (measured.ratio >= 0.5 or measured.is_whole))
-            or (
-                measured.is_whole
-                and measured.part = 'prompt'
-                and len(array_to_string(measured.words, ' ')) >= 16
-            ) then 'contaminated'
+            or (measured.ratio >= 0.5 and measured.own_words >= 13)
+            or (measured.is_whole and measured.word_count >= 13)
+            or (measured.is_whole and measured.prompt_hash is not null) then 'contaminated'
         else 'below'
     end as verdict,
 

@@ -10,24 +10,26 @@
 --   expected    the expected answer; not the pattern of a regex or json_schema grader
 --   every text  that a scenario ever had counts: a model was graded by it. One whose latest event says retired has none
 --   words       runs of letters, digits and underscores in lower case, as in curated.example_sketches
---   left out    n-grams of frozen boilerplate alone, and the suite's own template: n-grams in four and more of its
---               scenarios, and in half of them. What is left out counts neither as covered nor as to be covered
+--   boilerplate words in a shingle of the frozen list are left out before n-grams are formed, here as in the examples
+--   own words   what is left, but for the suite's own template: n-grams in four and more of its scenarios, and in half
+--               of them. They alone are counted
 -- thresholds:
---   8 words an n-gram   the least of the 8 to 13 that tools take (NeMo Curator, datatrove 12): one replaced word in a
---                       short task hides every 13-gram
+--   13 words an n-gram   semantics §3, as NeMo Curator's longest; with 8 words, and datatrove has 12, one sentence of an
+--                        otherwise different task is half of a short prompt
 -- columns:
 --   text_id        VARCHAR    md5 of suite, scenario, part and words
 --   suite          VARCHAR    eval suite
 --   scenario_id    VARCHAR    id in the suite
 --   part           VARCHAR    prompt or expected
---   words          VARCHAR[]  the text as words
---   word_count     BIGINT     words
---   whole_hash     VARCHAR    md5 of the words
+--   words          VARCHAR[]  the text as words, without boilerplate
+--   word_count     BIGINT     words of the text, boilerplate included
+--   whole_hash     VARCHAR    md5 of all words
 --   prompt_hash    VARCHAR    as in curated.example_keys; null below 16 characters, and for expected
---   grams          VARCHAR[]  md5 of the n-gram at each place; null where it is left out
---   counted_words  BIGINT     words in an n-gram that is not left out: what there is to be covered
+--   grams          VARCHAR[]  md5 of the n-gram that begins at each place
+--   is_own         BOOLEAN[]  whether the word at each place is the scenario's own
+--   own_words      BIGINT     own words of a text that has n-grams: what there is to be covered
 --   shingles       BIGINT[]   three words at each place, as in curated.example_sketches, without boilerplate
---   least_shared   BIGINT     so many of the shingles, at least, are in an example that covers half of the words
+--   least_shared   BIGINT     so many of the shingles, at least, are in an example that covers a quarter of the own words
 with told as (
     select
         coalesce(suite, 'none') as suite,
@@ -92,18 +94,23 @@ shingled as (
     where len(worded.words) > 0
 ),
 
-gramed as (
+kept_words as (
     select
-        *,
+        * exclude (words),
+        words as all_words,
         [
-            case
-                when len(list_filter(kept[place:place + 5], lambda shingle: shingle is not null)) > 0
-                    then md5(array_to_string(words[place:place + 7], ' '))
-            end
-            for place in range(1, len(words) - 6)
-        ] as grams,
+            words[place]
+            for place in range(1, len(words) + 1)
+            if len(list_filter(kept[greatest(1, place - 2):least(place, len(kept))], lambda shingle: shingle is null)) = 0
+        ] as words,
 
     from shingled
+),
+
+gramed as (
+    select *, [md5(array_to_string(words[place:place + 12], ' ')) for place in range(1, len(words) - 11)] as grams
+
+    from kept_words
 ),
 
 templates as (
@@ -117,8 +124,6 @@ templates as (
         select suite, count(distinct scenario_id) as scenario_count from gramed group by suite
     ) as suites on suites.suite = gramed.suite
 
-    where held.gram is not null
-
     group by gramed.suite, held.gram
 
     having count(distinct gramed.scenario_id) >= greatest(4, 0.5 * any_value(suites.scenario_count))
@@ -128,12 +133,17 @@ suite_templates as (
     select suite, list(gram order by gram) as grams from templates group by suite
 ),
 
-cleaned as (
+owned as (
     select
-        gramed.* exclude (grams),
+        gramed.*,
         [
-            case when not list_contains(coalesce(suite_templates.grams, []), gram) then gram end for gram in gramed.grams
-        ] as grams,
+            not list_has_any(
+                gramed.grams[greatest(1, place - 12):least(place, len(gramed.grams))],
+                coalesce(suite_templates.grams, []::VARCHAR[])
+            )
+            for place in range(1, len(gramed.words) + 1)
+        ] as is_own,
+        list_filter(gramed.kept, lambda shingle: shingle is not null) as shingles,
 
     from gramed
 
@@ -141,16 +151,7 @@ cleaned as (
 ),
 
 counted as (
-    select
-        *,
-        len([
-            place
-            for place in range(1, len(words) + 1)
-            if len(list_filter(grams[greatest(1, place - 7):place], lambda gram: gram is not null)) > 0
-        ]) as counted_words,
-        list_filter(kept, lambda shingle: shingle is not null) as shingles,
-
-    from cleaned
+    select *, case when len(grams) > 0 then len(list_filter(is_own, lambda own: own)) else 0 end as own_words from owned
 )
 
 select
@@ -159,19 +160,21 @@ select
     scenario_id,
     part,
     words,
-    len(words) as word_count,
-    md5(array_to_string(words, ' ')) as whole_hash,
+    len(all_words) as word_count,
+    md5(array_to_string(all_words, ' ')) as whole_hash,
     case when part = 'prompt' and len(folded) >= 16 then md5(folded) end as prompt_hash,
     grams,
-    counted_words,
+    is_own,
+    own_words,
     shingles,
-    -- Half of the words stand in runs of eight and more, of which three in four begin a shingle; boilerplate is not
-    -- in the sketches. Short texts have to be there as a whole, but for what is boilerplate.
+    -- Covered words stand in runs of 13 and more, of which 11 in 13 begin a shingle. Boilerplate that is left out leaves
+    -- fewer of them whole. Short texts have to be there as a whole.
     greatest(
         1,
         case
-            when len(words) < 13 then len(shingles)
-            else ceil(0.375 * counted_words)::BIGINT - (len(kept) - len(shingles))
+            when len(all_words) < 13 then len(shingles)
+            when len(kept) = len(shingles) then floor(0.21 * own_words)
+            else floor(own_words / 24)
         end
     )::BIGINT as least_shared,
 
