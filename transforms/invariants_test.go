@@ -129,12 +129,29 @@ func TestInvariants(t *testing.T) {
 			left = left[n:]
 		}
 	}
+	// A suite asks later what some were asked, and one of them is held out for it.
+	for i, events := range conversations[:12] {
+		for _, event := range events {
+			if message, ok := event.Data.(*lake.ChatMessage); ok && message.Kind == lake.KindPrompt {
+				batches[2-i%2] = append(batches[2-i%2], w.event("weir.eval.scenario.v1", "weir://tests", "scenario", &lake.Scenario{Suite: "asked", ScenarioID: event.ID, Prompt: message.Content}))
+				break
+			}
+		}
+	}
+	for _, events := range conversations[12:18] {
+		batches[1] = append(batches[1], w.event("weir.config.set.v1", "weir://tests", "config:test_subjects", &lake.Config{Kind: "test_subjects", Content: `["` + events[0].Subject + `"]`}))
+	}
 	grown, whole := laketest.New(t), laketest.New(t)
 	session := openSession(t, 2)
 	for i, batch := range batches {
 		laketest.Append(t, grown, batch...)
 		build(t, grown, session)
 		t.Run("after batch "+strconv.Itoa(i), func(t *testing.T) { checkInvariants(t, session) })
+	}
+	for _, what := range []string{"curated.contamination where verdict = 'contaminated'", "curated.splits where split = 'test'"} {
+		if n := countNow(t, session, "select count(*) from "+what); n == 0 {
+			t.Errorf("no %s: the increments show less than they say", what)
+		}
 	}
 	laketest.Append(t, whole, slices.Concat(batches[:]...)...)
 	fresh := openSession(t, 1)
