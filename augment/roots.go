@@ -103,7 +103,7 @@ select
     homes.document_ids,
     homes.person_ids,
     case
-        when homes.is_constitution then 'constitutional'
+        when homes.is_constitution or contains(lower(coalesce(knowledge.title, '')), 'constitution') then 'constitutional'
         when homes.is_essay then 'synthesis'
         else 'other'
     end as task_type,

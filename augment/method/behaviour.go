@@ -100,6 +100,9 @@ func behaviour(ctx context.Context, d Document, r *rand.Rand, ask Asker) (Exampl
 
 var heading = regexp.MustCompile(`(?m)^#{1,6}[ \t]+(.+?)[ \t]*#*[ \t]*$|^(\S[^\n]{2,80})\n(?:={3,}|-{3,})[ \t]*$`)
 
+// numbering before a title is no part of it.
+const numbering = "0123456789.) "
+
 // common are titles of one word that name no method.
 var common = strings.Fields("background conclusion context examples general guidelines identity instructions introduction " +
 	"limits methodology methods notes other overview principles process purpose role rules scope steps style summary tools values workflow")
@@ -117,18 +120,20 @@ func Terms(d Document) []string {
 		}
 	}
 	for _, name := range slices.Concat([]string{d.Title}, d.Titles, d.Terms) {
+		name = strings.TrimLeft(name, numbering)
 		if !slices.Contains(common, strings.TrimSpace(fold(name))) {
 			add(name)
 			add(initials(name))
 		}
 	}
 	for _, name := range d.Headings {
+		name = strings.TrimLeft(name, numbering)
 		if len(strings.Fields(fold(name))) >= 2 {
 			add(name)
 		}
 	}
 	for _, found := range heading.FindAllStringSubmatch(d.Text, -1) {
-		name := strings.TrimLeft(found[1]+found[2], "0123456789.) ")
+		name := strings.TrimLeft(found[1]+found[2], numbering)
 		if len(strings.Fields(fold(name))) >= 2 {
 			add(name)
 		}

@@ -188,8 +188,8 @@ func TestNotNamed(t *testing.T) {
 
 // A title that every second document has forbids nothing; a telling one does.
 func TestCommonTitles(t *testing.T) {
-	terms := method.Terms(method.Document{Title: "Rules", Titles: []string{"Notes", "Candour"}})
-	if !slices.Equal(terms, []string{"candour"}) {
+	terms := method.Terms(method.Document{Title: "Rules", Titles: []string{"3. Notes", "4. Candour"}, Headings: []string{"12) Close the Gate"}})
+	if !slices.Equal(terms, []string{"candour", "close the gate"}) {
 		t.Errorf("terms %q", terms)
 	}
 }

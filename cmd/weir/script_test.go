@@ -2,7 +2,9 @@ package main
 
 import (
 	"context"
+	"crypto/sha256"
 	"encoding/json"
+	"fmt"
 	"os"
 	"os/signal"
 	"strconv"
@@ -110,6 +112,13 @@ func fakeModel(n int, r llmtest.Request) llmtest.Reply {
 	if strings.Contains(system, "reword") {
 		_, request, _ := strings.Cut(user, "\n\n")
 		reply = map[string]any{"request": "If you would: " + request}
+	}
+	if strings.Contains(system, "You write training conversations") {
+		_, section, _ := strings.Cut(user, "The text:")
+		sum := sha256.Sum256([]byte(section))
+		reply = map[string]any{"messages": []map[string]string{
+			{"role": "user", "content": fmt.Sprintf("What about %x?", sum[:8])}, {"role": "assistant", "content": fmt.Sprintf("Let me look at %x before I say more.", sum[8:16])},
+		}}
 	}
 	text, err := json.Marshal(reply)
 	if err != nil {
