@@ -45,7 +45,7 @@ func TestScripts(t *testing.T) {
 			env.Setenv("WEIR_LLM_KEY", "k-script")
 			return nil
 		},
-		Cmds: map[string]func(*testscript.TestScript, bool, []string){"asked": asked},
+		Cmds: map[string]func(*testscript.TestScript, bool, []string){"asked": asked, "leak": plantLeak},
 	})
 }
 

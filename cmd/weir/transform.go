@@ -74,9 +74,52 @@ func transformCommand(e env) *cli.Command {
 					return err
 				}
 			}
-			return build(e, c, lk, tables)
+			if err := build(e, c, lk, tables); err != nil {
+				return err
+			}
+			return warnOfSplit(c.Context, e, lk, duckOptions(c))
 		},
 	}
+}
+
+// fewGroups is what a validation loss needs at least: the examples of a group
+// are not independent.
+const fewGroups = 30
+
+// warnOfSplit says on stderr what would spoil an export: links between the
+// sides, and too few groups to validate on. It says nothing where the split was
+// not built.
+func warnOfSplit(ctx context.Context, e env, lk *lake.Lake, opts duck.Options) error {
+	session, pinned, err := duck.OpenLakeAt(ctx, lk, duck.Moment{}, opts)
+	if err != nil {
+		return err
+	}
+	defer session.Close()
+	for _, table := range []string{"curated.splits", "curated.funnel", "curated.leaks"} {
+		if _, ok := pinned.Versions[table]; !ok {
+			return nil
+		}
+	}
+	var links, train, groups int64
+	err = session.Get(ctx, `
+select
+    (select coalesce(sum(link_count), 0)::bigint from curated.leaks),
+    count(*) filter (funnel.fate = 'train'),
+    count(distinct splits.group_id) filter (funnel.fate = 'validation')
+
+from curated.funnel as funnel
+
+inner join curated.splits as splits on splits.example_id = funnel.example_id`, &links, &train, &groups)
+	if err != nil {
+		return err
+	}
+	if links > 0 {
+		fmt.Fprintf(e.stderr, "warning: %s links between the sides of the split: nothing can be exported (weir query leaks)\n", count(links))
+	}
+	if train > 0 && groups < fewGroups {
+		fmt.Fprintf(e.stderr, "warning: validation has %d independent groups, fewer than %d: its loss will say little (weir query split_report)\n", groups, fewGroups)
+	}
+	return nil
 }
 
 // freezeBoilerplate brings the sketches up to date and appends the list as an
