@@ -7,8 +7,9 @@
 -- inputs:  curated.turns
 -- order:   started_at
 -- rules:
---   is_repaired    the next prompt corrects this exchange: repair words in its first 400 characters, or half of
---                  its words (of at least 4) were in this prompt already
+--   is_repaired    the next prompt corrects this exchange: repair words in its first 400 characters, or it says the
+--                  same again: of its words of 4 letters or more and its numbers, at least 3 were in this prompt, and
+--                  at most one was not, which is no number (another number or name is another request)
 --   is_frustrated  the next prompt has complaint words, or 10 letters of which 80 % are capitals, or 3 "!" or "?"
 --   is_thanked     the next prompt thanks
 --   score          0.5; × 0.5 when repaired, × 0.7 when frustrated, × 0.8 when interrupted, × 0.5 without an
@@ -86,8 +87,8 @@ followed as (
 heard as (
     select
         *,
-        list_distinct(string_split_regex(trim(lower(left(prompt, 400))), '[^\pL\pN]+')) as words,
-        list_distinct(string_split_regex(trim(lower(next_prompt)), '[^\pL\pN]+')) as next_words,
+        list_distinct(regexp_extract_all(lower(left(prompt, 400)), '[\pL\pN]*\pN[\pL\pN]*|\pL{4,}')) as words,
+        list_distinct(regexp_extract_all(lower(next_prompt), '[\pL\pN]*\pN[\pL\pN]*|\pL{4,}')) as next_words,
         regexp_replace(next_prompt, '[^\pL]', '', 'g') as next_letters,
 
     from followed
@@ -105,7 +106,11 @@ signalled as (
                     || '''?t) see any\b',
                 'i'
             )
-            or (len(next_words) >= 4 and len(list_intersect(words, next_words)) * 2 >= len(next_words)),
+            or (
+                len(list_intersect(words, next_words)) >= 3
+                and len(list_intersect(words, next_words)) >= len(next_words) - 1
+                and len([word for word in next_words if regexp_matches(word, '\pN') and not list_contains(words, word)]) = 0
+            ),
             false
         ) as is_repaired,
         coalesce(
