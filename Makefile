@@ -4,7 +4,7 @@ LAKE    ?= demo/lake
 SAMPLES ?= ../shared/samples
 
 .DEFAULT_GOAL := help
-.PHONY: help build demo test race lint golden fuzz faults soak readers kafka samples acceptance shell check clean
+.PHONY: help build demo test race lint golden fuzz faults soak readers kafka samples acceptance ledger shell check clean
 
 help: ## list the targets
 	@grep -hE '^[a-z]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  %-10s %s\n", $$1, $$2}'
@@ -50,6 +50,9 @@ samples: build ## every sample of a supported format through the loop, as a tabl
 
 acceptance: ## what is known of the samples, expected and found, as a table
 	WEIR_SAMPLES=$(abspath $(SAMPLES)) $(GO) test ./transforms -count=1 -v -run TestSamples
+
+ledger: ## three lakes that grow, a dataset version at each step: nothing crosses the split, all are made again
+	WEIR_LEDGER=3 $(GO) test ./transforms -count=1 -v -timeout 20m -run TestLedgerOfALake
 
 shell: ## the DuckDB shell on the demo lake's catalog
 	duckdb -readonly $(LAKE)/catalog.duckdb
