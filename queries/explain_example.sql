@@ -20,7 +20,7 @@ facts as (
     select 1 as part_no, 'fate' as part, unnest([
         {'name': 'example', 'value': funnel.example_id, 'about': funnel.source || ', ' || funnel.task_type},
         {'name': 'fate', 'value': funnel.fate, 'about': funnel.reason},
-        {'name': 'side', 'value': splits.split, 'about': 'group ' || splits.group_id}
+        {'name': 'side', 'value': splits.split, 'about': 'group ' || splits.group_id || ', by ' || splits.basis}
     ]) as fact
 
     from curated.funnel as funnel
@@ -86,6 +86,24 @@ facts as (
 
     union all
 
+    select 7, 'suite', {
+        'name': contamination.suite,
+        'value': contamination.scenario_id,
+        'about': concat_ws(
+            ', ',
+            contamination.verdict,
+            contamination.part,
+            'covered ' || round(contamination.ratio, 3),
+            case when contamination.is_whole then 'word for word' end,
+            case when contamination.is_seed then 'generated from it' end
+        )
+    }
+
+    from curated.contamination as contamination
+    inner join chosen on contamination.example_id = chosen.example_id
+
+    union all
+
     select 8, 'review', {'name': decisions.verdict, 'value': decisions.reviewer, 'about': case when decisions.is_stale then 'of other content' end}
 
     from curated.review_decisions as decisions
@@ -103,4 +121,4 @@ facts as (
     )
 )
 
-select part, fact.name as name, fact.value as value, fact.about as about from facts order by part_no, name, value;
+select part, fact.name as name, fact.value as value, fact.about as about from facts order by part_no, part, name, value;
