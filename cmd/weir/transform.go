@@ -87,8 +87,8 @@ func transformCommand(e env) *cli.Command {
 const fewGroups = 30
 
 // warnOfSplit says on stderr what would spoil an export: links between the
-// sides, and too few groups to validate on. It says nothing where the split was
-// not built.
+// sides, a group so large that it trains as a whole, and too few groups to
+// validate on. It says nothing where the split was not built.
 func warnOfSplit(ctx context.Context, e env, lk *lake.Lake, opts duck.Options) error {
 	session, pinned, err := duck.OpenLakeAt(ctx, lk, duck.Moment{}, opts)
 	if err != nil {
@@ -100,21 +100,25 @@ func warnOfSplit(ctx context.Context, e env, lk *lake.Lake, opts duck.Options) e
 			return nil
 		}
 	}
-	var links, train, groups int64
+	var links, train, groups, large int64
 	err = session.Get(ctx, `
 select
     (select coalesce(sum(link_count), 0)::bigint from curated.leaks),
     count(*) filter (funnel.fate = 'train'),
-    count(distinct splits.group_id) filter (funnel.fate = 'validation')
+    count(distinct splits.group_id) filter (funnel.fate = 'validation'),
+    coalesce(max(splits.group_size) filter (splits.basis = 'large_group'), 0)::bigint
 
 from curated.funnel as funnel
 
-inner join curated.splits as splits on splits.example_id = funnel.example_id`, &links, &train, &groups)
+inner join curated.splits as splits on splits.example_id = funnel.example_id`, &links, &train, &groups, &large)
 	if err != nil {
 		return err
 	}
 	if links > 0 {
 		fmt.Fprintf(e.stderr, "warning: %s links between the sides of the split: nothing can be exported (weir query leaks)\n", count(links))
+	}
+	if large > 0 {
+		fmt.Fprintf(e.stderr, "warning: a group of %s examples is more than 5 %% of all: it trains as a whole (weir query large_groups)\n", count(large))
 	}
 	if train > 0 && groups < fewGroups {
 		fmt.Fprintf(e.stderr, "warning: validation has %d independent groups, fewer than %d: its loss will say little (weir query split_report)\n", groups, fewGroups)
