@@ -10,7 +10,7 @@
 --   expected    the expected answer; not the pattern of a regex or json_schema grader
 --   every text  that a scenario ever had counts: a model was graded by it. One whose latest event says retired has none
 --   words       runs of letters, digits and underscores in lower case, as in curated.example_sketches
---   boilerplate words in a shingle of the frozen list are left out before n-grams are formed, here as in the examples
+--   left out    words in a shingle of the frozen boilerplate, before n-grams are formed, here as in the examples
 --   own words   what is left, but for the suite's own template: n-grams in four and more of its scenarios, and in half
 --               of them. They alone are counted
 -- thresholds:
