@@ -239,6 +239,12 @@ var sampleChecks = []sampleCheck{
 		select string_agg(agent, ' ') from failed() where messages[1].event_id is null and agent not in ('Orchestrator', 'Assistant', 'WebSurfer', 'FileSurfer', 'ComputerTerminal')`},
 	{"failed chats: others' thoughts in what an agent sees", "0", `
 		select count(*) from (select unnest(messages) as m from failed()) where m.role = 'user' and m.reasoning is not null`},
+	{"failed chats: the Orchestrator's thoughts, which are reasoning, and what it says to others", "454, 200", `
+		select concat_ws(', ', count(reasoning), count(*) - count(reasoning)) from turns('hand') where kind = 'output' and agent = 'Orchestrator'`},
+	{"failed chats: messages by the terminal, and lines that end a run", "82, 7", `
+		select concat_ws(', ', count(*) filter (where starts_with(source_file, 'algorithm')), count(*) filter (where starts_with(source_file, 'hand')))
+		from (select turn_id, min(file) as source_file from curated.turns join sample_events on event_id = turn_id
+			where starts_with(source_uri, 'groupchat://autogen') and kind = 'environment' group by turn_id)`},
 	{"failed chats: outputs before the mistakes of algorithm-made ones", "48", `
 		select count(*) from turns('algorithm') as t join curated.credits using (subject_id, conversation_id)
 		where kind = 'output' and t.turn_index < credits.turn_index`},
@@ -250,6 +256,9 @@ var sampleChecks = []sampleCheck{
 	{"role-play: targets, words of people", "95, 3", `
 		select concat_ws(', ', sum(target_count), (select count(*) from curated.turns where starts_with(source_uri, 'chatdev:') and kind = 'prompt'))
 		from curated.examples where starts_with(source_uri, 'chatdev:')`},
+	{"role-play: templates, spoken in a role's name, are context", "14, 12, 17, 29", `
+		select concat_ws(', ', (select count(*) from turns('Gomoku') where kind = 'context'), (select count(*) from turns('Notebook') where kind = 'context'),
+			(select count(*) from turns('2048') where kind = 'context'), (select count(*) from turns('md2html') where kind = 'context'))`},
 	// The runs' first phases put one template in the same words: they are tied, too.
 	{"role-play: runs that are cut", "0", `
 		select count(*) from (select split_part(conversation_id, '/', 1) as run from curated.examples join curated.splits using (example_id)

@@ -31,11 +31,12 @@ func augmentCommand(e env) *cli.Command {
 			"tried again by the next run. Afterwards: weir transform.\n\n" +
 			"Examples:\n   weir augment --lake mylake\n" +
 			"   weir augment --lake mylake --method paraphrase --model gpt-4o-mini --dry-run\n" +
-			"   weir augment --lake mylake --method paraphrase,evolve --model gpt-4o-mini --max-usd 5",
+			"   weir augment --lake mylake --method paraphrase,evolve --model gpt-4o-mini --max-usd 5\n" +
+			"   weir augment --lake mylake --method behaviour --model gpt-4o-mini --terms 'our code' --max-usd 5",
 		Flags: append(modelFlags(),
 			&cli.StringFlag{Name: "method", Usage: "`NAME,…`; rules: all that need no model", Value: "rules"},
 			&cli.Int64Flag{Name: "seed", Usage: "another `N` makes other variations", Value: 1},
-			&cli.IntFlag{Name: "per-root", Usage: "at most `N` variations of one example, old ones included", Value: augment.PerRoot},
+			&cli.IntFlag{Name: "per-root", Usage: "at most `N` variations of one example or section, old ones included", Value: augment.PerRoot},
 			&cli.Float64Flag{Name: "max-share", Usage: "at most this `SHARE` of the training set is generated", Value: augment.MaxShare},
 			&cli.Int64Flag{Name: "limit", Usage: "make at most `N`; 0: no limit"},
 			&cli.StringFlag{Name: "terms", Usage: "`NAME,…` that examples from documents must not use, beside titles and headings"},
