@@ -17,6 +17,7 @@ const (
 	forIDs                       // ids, times, usage, arms: never the same twice
 	forEdits
 	forEvals
+	forCorpus
 )
 
 func pick[T any](r *rand.Rand, list []T) T { return list[r.IntN(len(list))] }
