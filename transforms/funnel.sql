@@ -70,7 +70,7 @@ children as (
     select child_id, min(root_id) as root_id from curated.lineage group by child_id
 ),
 
-judged as (
+judged as materialized (
     select
         example_keys.example_id,
         example_keys.subject_id,
@@ -120,20 +120,29 @@ within_root as (
     from judged
 ),
 
+-- Not a window: a filtered count over all rows takes a time that grows with their square.
+originals as (
+    select count(*) as original_count
+
+    from judged
+
+    where source <> 'generated' and is_settled and reason is null and split = 'train'
+),
+
 ranked as (
     select
-        * exclude (is_augmented),
+        within_root.* exclude (is_augmented),
         is_augmented and (root_id is null or rank_in_root <= 3) as is_candidate,
         is_augmented and root_id is not null and rank_in_root > 3 as is_over_root,
         row_number() over (
             partition by is_augmented and (root_id is null or rank_in_root <= 3)
             order by success_score desc, example_id
         ) as rank_of_all,
-        count(*) filter (
-            where source <> 'generated' and is_settled and reason is null and split = 'train'
-        ) over () as original_count,
+        originals.original_count,
 
     from within_root
+
+    cross join originals
 ),
 
 capped as (
