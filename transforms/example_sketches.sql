@@ -96,23 +96,35 @@ hashed as (
     from worded
 ),
 
-cleaned as (
+-- Few examples hold boilerplate: which of it, is found by hash, and only
+-- that little is looked for among their shingles.
+held as (
     select
         hashed.*,
         frozen.version as boilerplate_version,
-        list_sort(list_distinct(
-            case when len(frozen.shingles) = 0 then said_all else list_filter(said_all, lambda x: not list_contains(frozen.shingles, x)) end
-        )) as said,
-        list_sort(list_distinct(
-            case when len(frozen.shingles) = 0 then seen_all else list_filter(seen_all, lambda x: not list_contains(frozen.shingles, x)) end
-        )) as seen,
-        list_sort(list_distinct(
-            case when len(frozen.shingles) = 0 then target_all else list_filter(target_all, lambda x: not list_contains(frozen.shingles, x)) end
-        )) as target,
+        list_intersect(said_all, frozen.shingles) as said_frozen,
+        list_intersect(seen_all, frozen.shingles) as seen_frozen,
+        list_intersect(target_all, frozen.shingles) as target_frozen,
 
     from hashed
 
     cross join frozen
+),
+
+cleaned as (
+    select
+        *,
+        list_sort(list_distinct(
+            case when len(said_frozen) = 0 then said_all else list_filter(said_all, lambda x: not list_contains(said_frozen, x)) end
+        )) as said,
+        list_sort(list_distinct(
+            case when len(seen_frozen) = 0 then seen_all else list_filter(seen_all, lambda x: not list_contains(seen_frozen, x)) end
+        )) as seen,
+        list_sort(list_distinct(
+            case when len(target_frozen) = 0 then target_all else list_filter(target_all, lambda x: not list_contains(target_frozen, x)) end
+        )) as target,
+
+    from held
 )
 
 select

@@ -37,19 +37,36 @@ frozen as (
 hashed as (
     select
         worded.* exclude (words),
-        list_sort(list_distinct(list_filter(
-            [
-                ('0x' || left(md5(concat_ws(' ', w[1], w[2], w[3])), 15))::BIGINT
-                for w in list_zip(words, words[2:], words[3:], true)
-            ],
-            lambda x: not list_contains(frozen.shingles, x)
-        ))) as prompt,
+        list_distinct([
+            ('0x' || left(md5(concat_ws(' ', w[1], w[2], w[3])), 15))::BIGINT
+            for w in list_zip(words, words[2:], words[3:], true)
+        ]) as shingles,
 
     from worded
 
-    cross join frozen
+    where len(words) > 2
+),
 
-    where len(worded.words) > 2
+-- As in curated.example_sketches: what an example holds of the list is found by
+-- hash, and only that is looked for.
+held as (
+    select hashed.*, list_intersect(hashed.shingles, frozen.shingles) as boilerplate
+
+    from hashed
+
+    cross join frozen
+),
+
+cleaned as (
+    select
+        example_id,
+        subject_id,
+        list_sort(
+            case when len(boilerplate) = 0 then shingles else list_filter(shingles, lambda x: not list_contains(boilerplate, x)) end
+        ) as prompt,
+        started_at,
+
+    from held
 )
 
-select example_id, subject_id, prompt, started_at from hashed where len(prompt) >= 30
+select * from cleaned where len(prompt) >= 30
