@@ -119,17 +119,34 @@ frequencies as materialized (
     select kind, item, count(*) as frequency from items group by kind, item having count(*) > 1
 ),
 
+-- What is shared, the rarest first: frequency and shingle (60 bits) as one
+-- number, since sorting a list costs a fraction of numbering rows in a window.
 shared as (
     select
-        items.*,
-        row_number() over (
-            partition by items.kind, items.example_id
-            order by frequencies.frequency, items.item
-        ) + items.size - count(*) over (partition by items.kind, items.example_id) as place,
+        items.kind,
+        items.rank_no,
+        items.size,
+        list_sort(list(frequencies.frequency::HUGEINT * 1152921504606846976 + items.item)) as ordered,
 
     from items
 
     inner join frequencies on frequencies.kind = items.kind and frequencies.item = items.item
+
+    group by items.kind, items.rank_no, items.size
+),
+
+first_shared as (
+    select
+        kind,
+        rank_no,
+        size,
+        unnest(ordered[:len(ordered) - ceil(0.8 * size - 1e-9)::BIGINT + 1]) as item,
+        generate_subscripts(ordered[:len(ordered) - ceil(0.8 * size - 1e-9)::BIGINT + 1], 1) + size - len(ordered) as place,
+
+    from shared
+
+    -- Nothing of its prefix is shared: a slice would count from the end.
+    where len(ordered) >= ceil(0.8 * size - 1e-9)
 ),
 
 prefixes as materialized (
@@ -141,9 +158,7 @@ prefixes as materialized (
         size - place + 1 as rest,
         row_number() over (partition by kind, item order by rank_no) as bucket_no,
 
-    from shared
-
-    where place <= size - ceil(0.8 * size - 1e-9) + 1
+    from first_shared
 ),
 
 candidates as (
@@ -220,10 +235,32 @@ chosen as (
     select left_no, right_no, target_threshold, asked_threshold from relatives
 ),
 
+involved as (
+    select left_no as rank_no from chosen union select right_no from chosen
+),
+
+-- The union of what is said and seen is made once for each example, not for
+-- each pair: most of the time went there.
+compared as (
+    select
+        ranked.rank_no,
+        sketches.*,
+        case
+            when len(sketches.seen) = 0 then sketches.said
+            else list_distinct(list_concat(sketches.said, sketches.seen))
+        end as said_or_seen,
+
+    from involved
+
+    inner join ranked on ranked.rank_no = involved.rank_no
+
+    inner join curated.example_sketches as sketches on sketches.example_id = ranked.example_id
+),
+
 sizes as (
     select
-        lefts.example_id as left_id,
-        rights.example_id as right_id,
+        a.example_id as left_id,
+        b.example_id as right_id,
         chosen.left_no,
         chosen.right_no,
         chosen.target_threshold,
@@ -245,27 +282,17 @@ sizes as (
             len(list_distinct(list_concat(list_intersect(a.said, b.said), list_concat(a.target, b.target))))
             - len(list_distinct(list_concat(a.target, b.target)))
         end as asked_common,
-        -- What is said may be seen as well; an example without tool results is what it said.
-        case
-            when len(a.seen) + len(b.seen) = 0 then left_size + right_size
-            else len(list_distinct(list_concat(a.said, a.seen))) + len(list_distinct(list_concat(b.said, b.seen)))
-        end as both_sizes,
+        len(a.said_or_seen) + len(b.said_or_seen) as both_sizes,
         case
             when len(a.seen) + len(b.seen) = 0 then common
-            else len(list_intersect(
-                list_distinct(list_concat(a.said, a.seen)), list_distinct(list_concat(b.said, b.seen))
-            ))
+            else len(list_intersect(a.said_or_seen, b.said_or_seen))
         end as both_common,
 
     from chosen
 
-    inner join ranked as lefts on lefts.rank_no = chosen.left_no
+    inner join compared as a on a.rank_no = chosen.left_no
 
-    inner join ranked as rights on rights.rank_no = chosen.right_no
-
-    inner join curated.example_sketches as a on a.example_id = lefts.example_id
-
-    inner join curated.example_sketches as b on b.example_id = rights.example_id
+    inner join compared as b on b.rank_no = chosen.right_no
 ),
 
 measured as (
