@@ -4,7 +4,7 @@ LAKE    ?= demo/lake
 SAMPLES ?= ../shared/samples
 
 .DEFAULT_GOAL := help
-.PHONY: help build demo test race lint golden fuzz faults soak readers kafka samples acceptance ledger shell check clean
+.PHONY: help build demo test race lint golden fuzz faults soak readers kafka samples truth acceptance ledger shell check clean
 
 help: ## list the targets
 	@grep -hE '^[a-z]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  %-10s %s\n", $$1, $$2}'
@@ -53,6 +53,9 @@ acceptance: ## what is known of the samples, expected and found, as a table
 
 ledger: ## three lakes that grow, a dataset version at each step: nothing crosses the split, all are made again
 	WEIR_LEDGER=3 $(GO) test ./transforms -count=1 -v -timeout 20m -run TestLedgerOfALake
+
+truth: ## all transforms on 100,000 examples with planted truth; the tables go into docs/curation.md
+	./scripts/truth.sh 100000
 
 shell: ## the DuckDB shell on the demo lake's catalog
 	duckdb -readonly $(LAKE)/catalog.duckdb

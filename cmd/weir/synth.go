@@ -14,10 +14,13 @@ func synthCommand(e env) *cli.Command {
 		Usage: "write a made-up fleet's logs, with the truth about what was planted",
 		Description: "The same seed and size give the same bytes. From some 600 events on, everything is planted:\n" +
 			"duplicates, failures, conflicts, secrets, broken lines. truth.jsonl says where.\n\n" +
-			"Example:\n   weir synth --seed 7 --events 100000 --out fleet",
+			"With --examples it is no fleet but a corpus: so many examples of about 2 KB, half of them sound, the rest\n" +
+			"copies, variations, faults and tool transcripts that share schema and template, each with its line of truth.\n\n" +
+			"Examples:\n   weir synth --seed 7 --events 100000 --out fleet\n   weir synth --seed 7 --examples 100000 --out corpus",
 		Flags: []cli.Flag{
 			&cli.Uint64Flag{Name: "seed", Usage: "one `N`, one fleet", Value: 1},
 			&cli.Int64Flag{Name: "events", Usage: "about `N` log records", Value: 800},
+			&cli.Int64Flag{Name: "examples", Usage: "write a corpus of `N` examples instead"},
 			&cli.StringFlag{Name: "out", Usage: "empty or new `DIR`"},
 			jsonFlag(),
 		},
@@ -28,7 +31,16 @@ func synthCommand(e env) *cli.Command {
 			if c.String("out") == "" {
 				return &usageError{what: "synth: --out is required", try: "weir synth --out fleet"}
 			}
-			summary, err := synth.Write(c.Context, c.String("out"), synth.Options{Seed: c.Uint64("seed"), Events: c.Int64("events")})
+			if c.IsSet("events") && c.IsSet("examples") {
+				return &usageError{what: "synth: --events makes a fleet, --examples a corpus", try: "weir synth --examples 10000 --out corpus"}
+			}
+			var summary synth.Summary
+			var err error
+			if c.IsSet("examples") {
+				summary, err = synth.WriteCorpus(c.Context, c.String("out"), synth.CorpusOptions{Seed: c.Uint64("seed"), Examples: c.Int64("examples")})
+			} else {
+				summary, err = synth.Write(c.Context, c.String("out"), synth.Options{Seed: c.Uint64("seed"), Events: c.Int64("events")})
+			}
 			if err != nil {
 				return err
 			}
