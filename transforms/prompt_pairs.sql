@@ -30,14 +30,23 @@ frequencies as (
     select item, count(*) as frequency from items group by item
 ),
 
+-- The rarest first, and numbered as in curated.duplicate_pairs: by sorted lists,
+-- not by a window.
 placed as (
     select
-        items.*,
-        row_number() over (partition by items.example_id order by frequencies.frequency, items.item) as place,
+        items.example_id,
+        items.size,
+        list_sort(list(frequencies.frequency::HUGEINT * 1152921504606846976 + items.item)) as ordered,
 
     from items
 
     inner join frequencies on frequencies.item = items.item
+
+    group by items.example_id, items.size
+),
+
+first_placed as (
+    select example_id, size, unnest(ordered[:size - ceil(0.9 * size - 1e-9)::BIGINT + 1]) as item from placed
 ),
 
 prefixes as materialized (
@@ -47,9 +56,7 @@ prefixes as materialized (
         item,
         row_number() over (partition by item order by example_id) as bucket_no,
 
-    from placed
-
-    where place <= size - ceil(0.9 * size - 1e-9) + 1
+    from first_placed
 
     qualify count(*) over (partition by item) > 1
 ),
