@@ -62,7 +62,7 @@ func TestPlantedTruth(t *testing.T) {
 		t.Fatal(err)
 	}
 	took := time.Since(start)
-	t.Logf("%d examples, %d shingles of boilerplate frozen, all transforms in %.0f s with two threads.", n, shingles, took.Seconds())
+	t.Logf("%d examples, %d shingles of boilerplate frozen, all transforms, the sketches twice, in %.0f s with two threads.", n, shingles, took.Seconds())
 	if os.Getenv("WEIR_TRUTH") != "" {
 		logSteps(t, report)
 	}
@@ -81,14 +81,14 @@ func logSteps(t *testing.T, report derive.Report) {
 	for _, r := range report[:12] {
 		steps = append(steps, fmt.Sprintf("%s %.1f s", strings.TrimPrefix(r.Table, "curated."), r.Seconds))
 	}
-	t.Logf("Slowest: %s.", strings.Join(steps, ", "))
+	t.Logf("Slowest steps once the list was frozen: %s.", strings.Join(steps, ", "))
 	status, err := os.ReadFile("/proc/self/status")
 	if err != nil {
 		return
 	}
 	for line := range strings.Lines(string(status)) {
 		if kilobytes, ok := strings.CutPrefix(line, "VmHWM:"); ok {
-			t.Logf("Peak memory: %s.", strings.TrimSpace(kilobytes))
+			t.Logf("Peak memory of the process: %s.", strings.TrimSpace(kilobytes))
 		}
 	}
 }
