@@ -160,6 +160,26 @@ func TestBrokenZip(t *testing.T) {
 	}
 }
 
+// TestEmptyLists: a workspace without private channels has an empty list of them.
+func TestEmptyLists(t *testing.T) {
+	for name, want := range map[string]bool{"groups.json": true, "2024-03-25.json": true, "data.json": false, "x-2024-03-25.json": false} {
+		if got := slack.Format().Detect(source.Probe{Name: name, Head: []byte("[]\n")}) > 0; got != want {
+			t.Errorf("%s: %v", name, got)
+		}
+	}
+	if result := llmtest.Read(t, slack.Format(), "[]\n"); len(result.Events)+len(result.Rejects) > 0 {
+		t.Errorf("%+v", result)
+	}
+}
+
+// TestOtherZip: a zip of which nothing is read says so.
+func TestOtherZip(t *testing.T) {
+	result := llmtest.ReadFile(t, slack.Format(), pack(t, "teams/port/"))
+	if len(result.Events) > 0 || len(result.Rejects) != 1 || result.Rejects[0].Reason != source.ReasonUnknownType {
+		t.Errorf("%d events, rejects %+v", len(result.Events), result.Rejects)
+	}
+}
+
 // TestNoSecrets: links that open a file for whoever has them are in no event.
 func TestNoSecrets(t *testing.T) {
 	result := llmtest.ReadFile(t, slack.Format(), "testdata/export/harbour/2024-03-25.json")
