@@ -1,6 +1,7 @@
 package main
 
 import (
+	"errors"
 	"fmt"
 	"strconv"
 	"strings"
@@ -9,6 +10,7 @@ import (
 	"github.com/urfave/cli/v2"
 
 	"github.com/weir-lake/weir/lake/catalog"
+	"github.com/weir-lake/weir/lake/retention"
 	"github.com/weir-lake/weir/lake/upkeep"
 )
 
@@ -186,10 +188,11 @@ func lakeVacuum(e env, c *cli.Context) error {
 func lakeMaintainCommand(e env) *cli.Command {
 	return &cli.Command{
 		Name:  "maintain",
-		Usage: "compact, checkpoint, publish and vacuum: the upkeep of a lake in one command",
+		Usage: "expire, compact, checkpoint, publish and vacuum: the upkeep of a lake in one command",
 		Description: "For cron or a systemd timer, every hour or every day. Run again it finds nothing to do; of two at once\n" +
-			"the second waits for the first.\n\nExample:\n   weir lake maintain --lake mylake",
-		Flags:  append(compactFlags(), lakeFlag(), jsonFlag(), quietFlag(), horizonFlag()),
+			"the second waits for the first. Rows that are older than the lake's retention.yaml allows go first, as\n" +
+			"by weir lake expire.\n\nExample:\n   weir lake maintain --lake mylake",
+		Flags:  append(compactFlags(), lakeFlag(), jsonFlag(), quietFlag(), horizonFlag(), nowFlag()),
 		Action: func(c *cli.Context) error { return lakeMaintain(e, c) },
 	}
 }
@@ -212,16 +215,30 @@ func lakeMaintain(e env, c *cli.Context) error {
 	if err != nil {
 		return err
 	}
+	// A policy that cannot be carried out does not keep the lake from its upkeep.
+	expired, expireErr := expireByPolicy(e, c, lk)
+	if c.Context.Err() != nil {
+		return c.Context.Err()
+	}
 	done, err := upkeep.Maintain(c.Context, lk, opts)
 	bar.done()
-	if err != nil {
+	if err := errors.Join(expireErr, err); err != nil {
 		return err
 	}
 	if c.Bool("json") {
-		return printJSON(e.stdout, done)
+		return printJSON(e.stdout, maintained{done, expired})
+	}
+	if went(expired) {
+		printExpired(e, expired, false)
 	}
 	printUpkeep(e, done)
 	return nil
+}
+
+// maintained is what lake maintain did.
+type maintained struct {
+	upkeep.Upkeep
+	Expired []retention.Result `json:"expired"`
 }
 
 func printUpkeep(e env, done upkeep.Upkeep) {
