@@ -10,6 +10,7 @@ import (
 	"github.com/urfave/cli/v2"
 
 	"github.com/weir-lake/weir/lake/catalog"
+	"github.com/weir-lake/weir/lake/erasure"
 	"github.com/weir-lake/weir/lake/retention"
 	"github.com/weir-lake/weir/lake/upkeep"
 )
@@ -188,11 +189,12 @@ func lakeVacuum(e env, c *cli.Context) error {
 func lakeMaintainCommand(e env) *cli.Command {
 	return &cli.Command{
 		Name:  "maintain",
-		Usage: "expire, compact, checkpoint, publish and vacuum: the upkeep of a lake in one command",
+		Usage: "forget, expire, compact, checkpoint, publish and vacuum: the upkeep of a lake in one command",
 		Description: "For cron or a systemd timer, every hour or every day. Run again it finds nothing to do; of two at once\n" +
-			"the second waits for the first. Rows that are older than the lake's retention.yaml allows go first, as\n" +
-			"by weir lake expire.\n\nExample:\n   weir lake maintain --lake mylake",
-		Flags:  append(compactFlags(), lakeFlag(), jsonFlag(), quietFlag(), horizonFlag(), nowFlag()),
+			"the second waits for the first. Where something has come of somebody who was erased, or a run of\n" +
+			"weir erase was stopped, weir erase --apply is done first. Then go rows that are older than the lake's\n" +
+			"retention.yaml allows, as by weir lake expire.\n\nExample:\n   weir lake maintain --lake mylake",
+		Flags:  append(compactFlags(), lakeFlag(), brokersFlag(), jsonFlag(), quietFlag(), horizonFlag(), nowFlag()),
 		Action: func(c *cli.Context) error { return lakeMaintain(e, c) },
 	}
 }
@@ -215,18 +217,22 @@ func lakeMaintain(e env, c *cli.Context) error {
 	if err != nil {
 		return err
 	}
-	// A policy that cannot be carried out does not keep the lake from its upkeep.
+	// What cannot be carried out does not keep the lake from its upkeep.
+	forgotten, eraseErr := eraseLate(c.Context, e, lk, sendingOf(c), opts.Compact.Session)
 	expired, expireErr := expireByPolicy(e, c, lk)
 	if c.Context.Err() != nil {
 		return c.Context.Err()
 	}
 	done, err := upkeep.Maintain(c.Context, lk, opts)
 	bar.done()
-	if err := errors.Join(expireErr, err); err != nil {
+	if err := errors.Join(eraseErr, expireErr, err); err != nil {
 		return err
 	}
 	if c.Bool("json") {
-		return printJSON(e.stdout, maintained{done, expired})
+		return printJSON(e.stdout, maintained{done, forgotten, expired})
+	}
+	if len(forgotten.Tables) > 0 {
+		printErased(e, forgotten)
 	}
 	if went(expired) {
 		printExpired(e, expired, false)
@@ -238,6 +244,7 @@ func lakeMaintain(e env, c *cli.Context) error {
 // maintained is what lake maintain did.
 type maintained struct {
 	upkeep.Upkeep
+	Erased  erasure.Report     `json:"erased"`
 	Expired []retention.Result `json:"expired"`
 }
 

@@ -16,7 +16,6 @@ import (
 	"strings"
 
 	"github.com/klauspost/compress/zstd"
-	"github.com/parquet-go/parquet-go"
 
 	"github.com/weir-lake/weir/lake"
 )
@@ -44,15 +43,14 @@ type ScanReport struct {
 // fingerprints of all that was erased, and for the plain names given. Progress is
 // told the bytes read; it may be nil.
 func Scan(ctx context.Context, lk *lake.Lake, names []string, progress func(bytes int64)) (ScanReport, error) {
-	p, _, err := loadPrints(ctx, lk)
+	r, err := loadPrints(ctx, lk)
 	if err != nil {
 		return ScanReport{}, fmt.Errorf("scan: %w", err)
 	}
 	b := base(lk.ErasureKey())
+	p := r.all()
 	for _, name := range names {
-		if len(name) > 0 {
-			p.put(len(name), hashPiece(b, []byte(name)))
-		}
+		p.addName(b, name)
 	}
 	s := &scanner{searcher: p.searcher(b), report: ScanReport{Prints: p.count(), Findings: []Finding{}}}
 	if progress == nil {
@@ -111,7 +109,7 @@ func (s *scanner) file(name, relative string) (int64, error) {
 	if strings.HasSuffix(relative, ".parquet") {
 		layer, table := path.Split(path.Dir(relative))
 		// A torn file is verify's to report; its bytes have been looked at.
-		_ = readTexts(name, func(column string, text []byte) {
+		_ = readTexts(name, func(column string, _ int64, text []byte) {
 			s.report.Decoded += int64(len(text))
 			s.look(relative, "column "+column, -1, text)
 			if path.Base(layer)+"."+table == deadLetters && column == "body" {
@@ -128,7 +126,7 @@ const scanBlock = 1 << 20
 
 // raw looks at the bytes as they lie, and at what is compressed within.
 func (s *scanner) raw(f *os.File, relative string) (int64, error) {
-	longest := max(1, s.longest())
+	longest := max(1, s.reach)
 	isParquet := strings.HasSuffix(relative, ".parquet")
 	buffer := make([]byte, 0, scanBlock+longest)
 	var at int64
@@ -197,71 +195,4 @@ func (s *scanner) look(relative, where string, offset int64, text []byte) {
 		}
 		s.report.Findings[i].Count++
 	})
-}
-
-// readTexts gives the texts in a Parquet file, with the columns that they stand
-// in.
-func readTexts(path string, each func(column string, text []byte)) (err error) {
-	f, err := os.Open(path)
-	if err != nil {
-		return err
-	}
-	defer f.Close()
-	info, err := f.Stat()
-	if err != nil {
-		return err
-	}
-	defer func() {
-		if p := recover(); p != nil { // the library panics on some malformed files
-			err = fmt.Errorf("%v", p)
-		}
-	}()
-	file, err := parquet.OpenFile(f, info.Size(), parquet.SkipPageIndex(true), parquet.SkipBloomFilters(true))
-	if err != nil {
-		return err
-	}
-	columns := file.Schema().Columns()
-	for _, group := range file.RowGroups() {
-		for i, chunk := range group.ColumnChunks() {
-			if chunk.Type().Kind() != parquet.ByteArray {
-				continue
-			}
-			if err := readColumn(chunk, columns[i][0], each); err != nil {
-				return err
-			}
-		}
-	}
-	return nil
-}
-
-func readColumn(chunk parquet.ColumnChunk, column string, each func(column string, text []byte)) error {
-	pages := chunk.Pages()
-	defer pages.Close()
-	values := make([]parquet.Value, 512)
-	for {
-		page, err := pages.ReadPage()
-		if errors.Is(err, io.EOF) {
-			return nil
-		}
-		if err != nil {
-			return err
-		}
-		reader := page.Values()
-		for {
-			n, err := reader.ReadValues(values)
-			for _, value := range values[:n] {
-				if !value.IsNull() {
-					each(column, value.ByteArray())
-				}
-			}
-			if errors.Is(err, io.EOF) || err == nil && n == 0 {
-				break
-			}
-			if err != nil {
-				parquet.Release(page)
-				return err
-			}
-		}
-		parquet.Release(page)
-	}
 }
