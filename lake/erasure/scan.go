@@ -1,8 +1,6 @@
 package erasure
 
 import (
-	"bufio"
-	"bytes"
 	"context"
 	"encoding/base64"
 	"errors"
@@ -14,8 +12,6 @@ import (
 	"path/filepath"
 	"slices"
 	"strings"
-
-	"github.com/klauspost/compress/zstd"
 
 	"github.com/weir-lake/weir/lake"
 )
@@ -39,7 +35,7 @@ type ScanReport struct {
 
 // Scan reads every byte below the lake's folder: files as they lie, the values
 // of every Parquet file's columns, base64 in dead letters decoded, and what is
-// compressed with zstd, such as batches of the embedded broker. It looks for the
+// compressed in any way that Kafka knows, such as batches of the embedded broker. It looks for the
 // fingerprints of all that was erased, and for the plain names given. Progress is
 // told the bytes read; it may be nil.
 func Scan(ctx context.Context, lk *lake.Lake, names []string, progress func(bytes int64)) (ScanReport, error) {
@@ -126,7 +122,7 @@ const scanBlock = 1 << 20
 
 // raw looks at the bytes as they lie, and at what is compressed within.
 func (s *scanner) raw(f *os.File, relative string) (int64, error) {
-	longest := max(1, s.reach)
+	longest := max(batchBytes, s.reach) // what may lie across two blocks
 	isParquet := strings.HasSuffix(relative, ".parquet")
 	buffer := make([]byte, 0, scanBlock+longest)
 	var at int64
@@ -149,35 +145,6 @@ func (s *scanner) raw(f *os.File, relative string) (int64, error) {
 		keep := min(longest-1, len(buffer))
 		buffer = append(buffer[:0], buffer[len(buffer)-keep:]...)
 	}
-}
-
-var zstdMagic = []byte{0x28, 0xb5, 0x2f, 0xfd}
-
-// frames decompresses the zstd frames that begin in a buffer, at or behind from.
-func (s *scanner) frames(f *os.File, relative string, buffer []byte, offset int64, from int) {
-	from = max(0, from-len(zstdMagic)+1)
-	for {
-		at := bytes.Index(buffer[from:], zstdMagic)
-		if at < 0 {
-			return
-		}
-		from += at
-		s.frame(io.NewSectionReader(f, offset+int64(from), 64<<20), relative, offset+int64(from))
-		from += len(zstdMagic)
-	}
-}
-
-// frame looks through one compressed frame. What is none, or is cut off, ends it.
-func (s *scanner) frame(r io.Reader, relative string, offset int64) {
-	decoder, err := zstd.NewReader(r, zstd.WithDecoderConcurrency(1), zstd.WithDecoderMaxMemory(64<<20), zstd.IgnoreChecksum(true))
-	if err != nil {
-		return
-	}
-	defer decoder.Close()
-	var text bytes.Buffer
-	_, _ = io.Copy(&text, io.LimitReader(bufio.NewReader(decoder), 64<<20)) // up to where it makes no sense
-	s.report.Decoded += int64(text.Len())
-	s.look(relative, fmt.Sprintf("compressed at byte %d", offset), -1, text.Bytes())
 }
 
 // look searches a text. Offset is where it lies in the file; negative: nowhere
