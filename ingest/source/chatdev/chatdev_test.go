@@ -113,5 +113,8 @@ func FuzzRead(f *testing.F) {
 	// A log of nothing but library noise says nothing.
 	noise := regexp.MustCompile(`^\s*(\[\d{4}-\d\d-\d\d \d\d:\d\d:\d\d [A-Z]+\] (flask app.py did not start|HTTP Request: )[^\n]*\s*)*$`)
 	dropped := func(text string) bool { return noise.MatchString(strings.TrimPrefix(text, "\ufeff")) }
-	f.Fuzz(func(t *testing.T, text string) { llmtest.Steady(t, chatdev.Format(), text, dropped) })
+	f.Fuzz(func(t *testing.T, text string) {
+		llmtest.Steady(t, chatdev.Format(), text, dropped)
+		checkNoWordIsLost(t, text)
+	})
 }

@@ -67,9 +67,11 @@ func (s said) lost(text string) []string {
 	var lost []string
 	for _, line := range strings.Split(text, "\n") {
 		words := strings.TrimSpace(line)
-		if isFirst := header.MatchString(words); isFirst {
-			words = words[len(header.FindString(words)):]
-			if s.lines[words] || strings.HasPrefix(words, "flask app.py did not start") || strings.HasPrefix(words, "HTTP Request: ") {
+		if s.lines[words] { // of a dead letter, that has its header
+			continue
+		}
+		if head := header.FindString(words); head != "" {
+			if words = words[len(head):]; s.lines[words] || strings.HasPrefix(words, "flask app.py did not start") || strings.HasPrefix(words, "HTTP Request: ") {
 				continue
 			}
 			var names []string
@@ -130,3 +132,38 @@ func TestNothingIsLostOfSamples(t *testing.T) {
 	}
 	checkNothingIsLost(t, paths)
 }
+
+// checkNoWordIsLost looks for every word of a log that may be none in what came
+// of it. Only what orders the words may be lost: headers, headings that became
+// the kind of a message, the number of a turn.
+func checkNoWordIsLost(t *testing.T, text string) {
+	t.Helper()
+	result := llmtest.Read(t, chatdev.Format(), text)
+	var came strings.Builder
+	came.WriteString("System Start Chat chatting RolePlaying OpenAI_Usage_Info Receive User Provided Comments on turn\n")
+	for _, e := range result.Events {
+		m := e.Data.(*lake.ChatMessage)
+		came.WriteString(strings.Join([]string{m.Content, m.Agent, m.Recipient, m.Name, m.Channel, m.Raw, e.Extra, "\n"}, "\n"))
+	}
+	for _, r := range result.Rejects {
+		came.Write(r.Body)
+		came.WriteByte('\n')
+	}
+	for _, line := range strings.Split(text, "\n") {
+		line = header.ReplaceAllString(strings.TrimPrefix(line, "\ufeff"), "")
+		if strings.HasPrefix(line, "flask app.py did not start") || strings.HasPrefix(line, "HTTP Request: ") {
+			continue
+		}
+		line = turnNumber.ReplaceAllString(line, "**")
+		for _, word := range word.FindAllString(line, -1) {
+			if !strings.Contains(came.String(), word) {
+				t.Fatalf("nothing came of %q in %q", word, line)
+			}
+		}
+	}
+}
+
+var (
+	word       = regexp.MustCompile(`[A-Za-z0-9_]+`)
+	turnNumber = regexp.MustCompile(`, turn \d+\*\*`)
+)

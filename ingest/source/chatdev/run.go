@@ -82,7 +82,7 @@ var noise = []string{"flask app.py did not start", "HTTP Request: "}
 var remark = regexp.MustCompile(`^(\d+ files read from |Programmer resolve ModuleNotFoundError by:|Get (code|text) embedding from |InstructionStar generation:)`)
 
 func (r *run) entry(e entry) error {
-	text := strings.TrimRight(string(e.text), " \t\r\n")
+	text := strings.TrimRight(e.text(), " \t\r\n")
 	if r.subject == "" {
 		r.begin(e, text)
 	}
@@ -160,17 +160,24 @@ func (r *run) notice(e entry, at time.Time, conversation, name, text string) err
 	return r.out.Emit(r.event(e, at, name, m))
 }
 
-// receipt keeps what a call cost for the output that it paid for.
+// receipt keeps what a call cost for the output that it paid for. What is no
+// number of it is told as a notice: lines of an entry whose header was broken,
+// say.
 func (r *run) receipt(e entry, at time.Time, text string) error {
 	usage := rawjson.Object{}
-	for _, m := range pair.FindAllStringSubmatch(text, -1) {
+	rest := pair.ReplaceAllStringFunc(text, func(line string) string {
+		m := pair.FindStringSubmatch(line)
+		if usage.Has(m[1]) {
+			return line
+		}
 		usage[m[1]] = json.RawMessage(m[2])
-	}
+		return ""
+	})
 	if len(usage) == 0 {
 		return r.out.Reject(e.reject(source.ReasonIncomplete, "a receipt without numbers"))
 	}
 	r.receipts = append(r.receipts, receipt{llm.ReadUsage(usage), e})
-	if rest := strings.TrimSpace(pair.ReplaceAllString(text, "")); rest != "" {
+	if rest = strings.TrimSpace(rest); rest != "" {
 		return r.notice(e, at, r.subject, receive, rest)
 	}
 	return nil
@@ -204,18 +211,27 @@ func (r *run) speech(e entry, at time.Time, role, text string) error {
 		other = r.roles[1]
 	}
 	if m := turn.FindStringSubmatch(text); m != nil {
-		answering, asking := m[1], m[2]
-		other = answering
-		if role == answering {
-			other = asking
+		switch role {
+		case m[1]:
+			other = m[2]
+		case m[2]:
+			other = m[1]
+		default:
+			return r.out.Reject(e.reject(source.ReasonUnknownType, role+" is neither of those whose turn it is"))
 		}
-		if r.phase == "" {
+		switch r.phaseName {
+		case m[3]:
+		case "": // a chat without its table
+			if r.phase == "" {
+				if err := r.beginPhase(nil); err != nil {
+					return err
+				}
+			}
+			r.phaseName = m[3]
+		default: // all that stood before this turn is missing
 			if err := r.beginPhase(map[string]string{"phase_name": m[3]}); err != nil {
 				return err
 			}
-		}
-		if r.phaseName == "" { // of a chat without its table
-			r.phaseName = m[3]
 		}
 		// In the brackets stands the prompt of the one who is spoken to.
 		prompt, said := splitPrompt(strings.Trim(text[len(m[0]):], "\r\n"))
