@@ -49,7 +49,7 @@ func transcript(record source.Record) (events []lake.Event, reason, detail strin
 	for i, raw := range history {
 		m, fault := turn(rawjson.Parse(raw), i)
 		if fault != "" {
-			return nil, source.ReasonUnknownType, fmt.Sprintf("history[%d]: %s", i, fault)
+			return nil, source.ReasonUnknownType, fmt.Sprintf("in history[%d]: %s", i, fault)
 		}
 		m.MessageID = strconv.Itoa(i)
 		if i > 0 {
