@@ -123,6 +123,9 @@ func Open(ctx context.Context, lk *lake.Lake, opts Options) (_ *Broker, err erro
 	if err := CreateTopics(ctx, client, partitions, kafka.ConfigEntry{ConfigName: "segment.bytes", ConfigValue: strconv.Itoa(segmentBytes)}); err != nil {
 		return nil, err
 	}
+	if err := unroll(ctx, b.addr); err != nil {
+		return nil, err
+	}
 	if opts.Advertise {
 		if err := advertise(dir, b.addr); err != nil {
 			return nil, err
