@@ -111,8 +111,15 @@ func FuzzRead(f *testing.F) {
 	}
 	f.Add("[2024-25-03 09:00:00 INFO] System: **[chatting]**\n| **assistant_role_name** | A |\n[2024-25-03 09:00:00 INFO] A: **A<->B on : P, turn 0**\n\n[x]\n\ny")
 	// A log of nothing but library noise says nothing.
-	noise := regexp.MustCompile(`^\s*(\[\d{4}-\d\d-\d\d \d\d:\d\d:\d\d [A-Z]+\] (flask app.py did not start|HTTP Request: )[^\n]*\s*)*$`)
-	dropped := func(text string) bool { return noise.MatchString(strings.TrimPrefix(text, "\ufeff")) }
+	noise := regexp.MustCompile(`^\[\d{4}-\d\d-\d\d \d\d:\d\d:\d\d [A-Z]+\] (flask app.py did not start|HTTP Request: )`)
+	dropped := func(text string) bool {
+		for _, line := range strings.Split(strings.TrimPrefix(text, "\ufeff"), "\n") {
+			if strings.TrimSpace(line) != "" && !noise.MatchString(line) {
+				return false
+			}
+		}
+		return true
+	}
 	f.Fuzz(func(t *testing.T, text string) {
 		llmtest.Steady(t, chatdev.Format(), text, dropped)
 		checkNoWordIsLost(t, text)
