@@ -35,12 +35,17 @@ func TestSlices(t *testing.T) {
 				lines = append(lines, append(message, '\n'))
 			}
 		}
-		whole := map[string]bool{}
+		whole, last := map[string]bool{}, int64(-1)
 		for _, e := range llmtest.Read(t, autogen.Format(), string(text)).Events {
 			if whole[e.ID] {
 				t.Errorf("%s: event %s comes twice", name, e.ID)
 			}
 			whole[e.ID] = true
+			if at := e.Data.(*lake.ChatMessage).Position; at <= last {
+				t.Errorf("%s: event %s is at %d, behind %d", name, e.ID, at, last)
+			} else {
+				last = at
+			}
 		}
 		for end := 2; end <= len(lines); end++ {
 			for _, e := range llmtest.Read(t, autogen.Format(), string(bytes.Join(lines[:end], nil))).Events {
