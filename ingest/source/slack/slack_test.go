@@ -4,6 +4,7 @@ import (
 	"archive/zip"
 	"bytes"
 	"context"
+	"encoding/json"
 	"os"
 	"path/filepath"
 	"strings"
@@ -211,7 +212,7 @@ func TestOnlyPeopleArePrompts(t *testing.T) {
 }
 
 func FuzzRead(f *testing.F) {
-	for _, name := range []string{"harbour/2024-03-25.json", "channels.json", "users.json"} {
+	for _, name := range []string{"harbour/2024-03-25.json", "harbour/2024-03-27.json", "channels.json", "users.json"} {
 		text, err := os.ReadFile(filepath.Join("testdata/export", filepath.FromSlash(name)))
 		if err != nil {
 			f.Fatal(err)
@@ -224,5 +225,21 @@ func FuzzRead(f *testing.F) {
 	quiet := func(text string) bool {
 		return strings.Contains(text, `profile"`) || strings.Contains(text, `change_type"`)
 	}
-	f.Fuzz(func(t *testing.T, text string) { llmtest.Steady(t, slack.Format(), text, quiet) })
+	f.Fuzz(func(t *testing.T, text string) {
+		llmtest.Steady(t, slack.Format(), text, quiet)
+		var elements []json.RawMessage
+		if quiet(text) || json.Unmarshal([]byte(text), &elements) != nil {
+			return
+		}
+		result := llmtest.Read(t, slack.Format(), text)
+		came := len(result.Rejects)
+		for _, e := range result.Events {
+			if _, isMessage := e.Data.(*lake.ChatMessage); isMessage {
+				came++
+			}
+		}
+		if came != len(elements) {
+			t.Fatalf("%d came of %d elements", came, len(elements))
+		}
+	})
 }
