@@ -57,14 +57,18 @@ const ledger = "(select null::VARCHAR[] as id_hashes where false union all by na
 
 // erasedQuery hashes every subject and person in DuckDB: a lake may have
 // millions, and they are compared with the few that were erased. With byHash it
-// hashes what judgements and the like are about as well.
+// hashes what judgements and the like are about as well, and passes over what
+// somebody else's events bear by now.
 func erasedQuery(key []byte, tables []string, byHash bool) string {
-	var selects, aims []string
+	var selects, aims, living []string
 	for _, table := range tables {
 		links := erasure.LinksOf(table)
 		selects = append(selects, "select id, subject, "+links.Persons+" as person_ids, "+duck.Literal(table)+" as event_table from "+table)
 		if links.Targets != "" {
 			aims = append(aims, "select id, unnest("+links.Targets+") as name from "+table)
+		}
+		if len(links.Bears) > 0 {
+			living = append(living, "select unnest(["+strings.Join(links.Bears, ", ")+"]) as name from "+table+" where id not in (select id from erased_events)")
 		}
 	}
 	copies := "(" + strings.Join(selects, " union all ") + ")"
@@ -77,7 +81,8 @@ func erasedQuery(key []byte, tables []string, byHash bool) string {
 		hashed = `
     union
     select name from (select distinct name from aims where name is not null)
-    where ` + duck.KeyedHash(key, erasure.KindID, "name") + ` in (select unnest(id_hashes) from ` + ledger + `)`
+    where ` + duck.KeyedHash(key, erasure.KindID, "name") + ` in (select unnest(id_hashes) from ` + ledger + `)
+        and name not in (select name from (` + strings.Join(living, " union all ") + `) where name is not null)`
 	}
 	return `
 with recursive aims as (

@@ -124,6 +124,33 @@ func TestSharedConversations(t *testing.T) {
 	}
 }
 
+// What was the erased one's alone may be others' later: then what is said of it is
+// theirs.
+func TestAChannelLivesOn(t *testing.T) {
+	const channel = "channel-number-0001"
+	lk := laketest.New(t)
+	about := func(id string) lake.Event {
+		return event(id, "weir.outcome.recorded.v1", "outcomes", &lake.Outcome{TargetKind: "conversation", TargetID: channel, Value: "success"})
+	}
+	laketest.Append(t, lk, message("event-0000-d1", channel, "hers", "dora@example.com"))
+	ask(t, lk, "person", "dora@example.com")
+	opts := options(t, lk)
+	apply(t, lk, opts)
+	laketest.Append(t, lk, about("outcome-0001"))
+	apply(t, lk, opts)
+	if got := ids(t, lk, "events.outcomes"); got != "" {
+		t.Errorf("of an empty channel: %q", got)
+	}
+	laketest.Append(t, lk, message("event-0000-e1", channel, "his", "emil@example.com"), about("outcome-0002"))
+	apply(t, lk, opts)
+	if got := ids(t, lk, "events.outcomes"); got != "outcome-0002" {
+		t.Errorf("of a channel with others: %q", got)
+	}
+	if left := found(t, lk); len(left) > 0 {
+		t.Errorf("found %+v", left)
+	}
+}
+
 // A name that stands only in what nobody understood is known to the run that
 // goes on for one that was killed at once.
 func TestNamesOutliveTheRun(t *testing.T) {

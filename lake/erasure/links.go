@@ -1,23 +1,25 @@
 package erasure
 
 import (
-	"strings"
+	"slices"
 
 	"github.com/weir-lake/weir/lake"
 )
 
 // Links say how the rows of an events table point at people and at what others
-// said. Both are SQL expressions over the table's columns.
+// said, in SQL over the table's columns.
 type Links struct {
 	Persons string // VARCHAR[]: ids of the people who speak or are spoken of
 	// Targets are subjects, events, calls and examples that the row is about,
 	// VARCHAR[]; empty: it is about nothing but itself.
 	Targets string
+	// Bears are columns, beside the id, that others name the row by.
+	Bears []string
 }
 
 // LinksOf are those of an events table.
 func LinksOf(table string) Links {
-	links := Links{Persons: "person_ids", Targets: targets[table]}
+	links := Links{Persons: "person_ids", Targets: targets[table], Bears: slices.Concat(bearers[table].own, bearers[table].shared)}
 	if more, ok := persons[table]; ok {
 		links.Persons = "list_concat(person_ids, [" + more + "])"
 	}
@@ -44,7 +46,8 @@ var targets = map[string]string{
 }
 
 // bearers are the columns of a row, beside its id, that others name it by. Rows
-// of several people may bear the same id of what they take part in.
+// of several people may bear the same id of what they take part in, and what was
+// one person's may be others' later, as a channel is.
 var bearers = map[string]struct{ own, shared []string }{
 	"events.chat_messages":      {own: []string{"message_id", "response_id"}, shared: []string{"subject", "conversation_id"}},
 	"events.gateway_calls":      {own: []string{"request_id", "response_id"}, shared: []string{"subject", "conversation_id"}},
@@ -78,15 +81,4 @@ func tables() []string {
 		}
 	}
 	return list
-}
-
-// each joins what a statement is for every table by union.
-func each(of func(table string) string) string {
-	var parts []string
-	for _, table := range tables() {
-		if part := of(table); part != "" {
-			parts = append(parts, part)
-		}
-	}
-	return strings.Join(parts, " union ")
 }

@@ -12,12 +12,15 @@ import (
 
 // match finds the rows to take out, in a session on the whole lake. It makes
 //
+//	gone.events                    every event: what it is, and what its Links say
+//	gone.listed                    the members in the lists of datasets
 //	gone.names(name)               plain ids that are known, whether asked for or not
 //	gone.subjects(name)            subjects that a request names
 //	gone.persons(name)             persons that a request names
 //	gone.earlier(name)             ids that an earlier run had found
 //	gone.ids(name)                 what other rows may call the erased by
-//	gone.dead(name)                those of them that nothing else in the lake bears
+//	gone.dead(name, is_own)        those of them that nothing else in the lake bears;
+//	                               own: and nothing ever will
 //	gone.rows(event_table, id)     rows to take out
 //	gone.members(name)             examples to take out of the lists of datasets
 type match struct {
@@ -43,8 +46,21 @@ func (m *match) run(ctx context.Context, statements ...string) error {
 }
 
 func (m *match) find(ctx context.Context, lk *lake.Lake) error {
+	var events []string
+	for _, table := range tables() {
+		links := LinksOf(table)
+		columns := func(names []string) string { return "[" + strings.Join(names, ", ") + "]::VARCHAR[]" }
+		to := links.Targets
+		if to == "" {
+			to = "[]::VARCHAR[]"
+		}
+		events = append(events, fmt.Sprintf("select %s as event_table, id, subject, %s as persons, %s as targets, %s as own, %s as shared from %s",
+			duck.Literal(table), links.Persons, to, columns(bearers[table].own), columns(bearers[table].shared), table))
+	}
 	err := m.run(ctx,
 		"create schema gone",
+		"create table gone.events as "+strings.Join(events, " union all "),
+		"create table gone.listed as select dataset, version, content_hash, unnest(members) as member from "+datasetMembers,
 		// A table that an older weir wrote has no hashes of ids.
 		"create table gone.ledger as select kind, keyed_hash, id_hashes from (select null::VARCHAR[] as id_hashes where false union all by name select * from "+erasures+")",
 		"create table gone.names(name varchar)",
@@ -82,55 +98,44 @@ func (m *match) asked(ctx context.Context) error {
 		return fmt.Sprintf("select name from (%s union select name from gone.names) where name is not null and %s in (select keyed_hash from gone.ledger where kind = %s)",
 			of, duck.KeyedHash(m.key, kind, "name"), duck.Literal(kind))
 	}
-	subjects := each(func(table string) string { return "select subject as name from " + table }) +
-		" union select unnest(list_transform(members, lambda x: x.subject_id)) from " + datasetMembers
-	persons := each(func(table string) string {
-		return "select unnest(" + LinksOf(table).Persons + ") as name from " + table
-	})
 	return m.run(ctx,
-		"create table gone.subjects as "+who("subject", subjects),
-		"create table gone.persons as "+who("person", persons),
-		"insert into gone.rows "+each(func(table string) string {
-			return fmt.Sprintf("select %s, id from %s where subject in (from gone.subjects) or list_has_any(%s, (select coalesce(list(name), []) from gone.persons))",
-				duck.Literal(table), table, LinksOf(table).Persons)
-		}))
+		"create table gone.subjects as "+who("subject", "select subject as name from gone.events union select member.subject_id from gone.listed"),
+		"create table gone.persons as "+who("person", "select unnest(persons) as name from gone.events"),
+		`insert into gone.rows select distinct event_table, id from gone.events
+			where subject in (from gone.subjects) or list_has_any(persons, (select coalesce(list(name), []) from gone.persons))`)
 }
 
 // late finds what came after a run that has taken out what it is about, and
-// copies of what was taken out: by the hashes of ids that the run has left.
+// copies of what was taken out: by the hashes of ids that the run has left, unless
+// somebody else's rows bear the id by now.
 func (m *match) late(ctx context.Context) error {
 	var hashes int64
 	if err := m.session.Get(ctx, "select count(*) from gone.ledger where id_hashes is not null", &hashes); err != nil || hashes == 0 {
 		return err
 	}
-	named := each(func(table string) string {
-		names := "id"
-		if to := LinksOf(table).Targets; to != "" {
-			names = "unnest(list_append(" + to + ", id))"
-		}
-		return "select " + names + " as name from " + table
-	}) + " union select unnest(list_transform(members, lambda x: x.example_id)) from " + datasetMembers
-	return m.run(ctx, fmt.Sprintf("insert into gone.earlier select name from (%s) where name is not null and %s in (select unnest(id_hashes) from gone.ledger)",
-		named, duck.KeyedHash(m.key, KindID, "name")))
+	return m.run(ctx,
+		fmt.Sprintf(`create table gone.late as select name
+			from (select unnest(list_append(targets, id)) as name from gone.events union select member.example_id from gone.listed)
+			where name is not null and %s in (select unnest(id_hashes) from gone.ledger)`, duck.KeyedHash(m.key, KindID, "name")),
+		`insert into gone.earlier select name from gone.late where name not in (
+			select name from (select unnest(list_concat(own, shared)) as name from gone.events where id not in (select id from gone.rows))
+			where name in (from gone.late))`)
 }
 
 // follow adds what depends on the rows found, until nothing is added: copies of
 // an event under another subject, words about a call or an example, and what was
 // generated from one.
 func (m *match) follow(ctx context.Context) error {
-	dependents := each(func(table string) string {
-		is := "id in (select id from gone.rows) or id in (from gone.earlier)"
-		if to := LinksOf(table).Targets; to != "" {
-			is += " or id in (select id from (select id, unnest(" + to + ") as name from " + table + ") where name in (from gone.ids))"
-		}
-		return fmt.Sprintf("select %s, id from %s where %s", duck.Literal(table), table, is)
-	})
 	var before int64 = -1
 	for {
 		if err := m.ids(ctx); err != nil {
 			return err
 		}
-		if err := m.run(ctx, "insert into gone.rows select * from ("+dependents+") except select * from gone.rows"); err != nil {
+		err := m.run(ctx, `insert into gone.rows select distinct event_table, id from gone.events
+			where id in (select id from gone.rows) or id in (from gone.earlier)
+			   or id in (select id from (select id, unnest(targets) as name from gone.events) where name in (from gone.ids))
+			except select * from gone.rows`)
+		if err != nil {
 			return err
 		}
 		var after int64
@@ -148,20 +153,6 @@ func (m *match) follow(ctx context.Context) error {
 // people take part in goes by an id of its own: words about it are those about
 // an erased one only where nobody else is left in it.
 func (m *match) ids(ctx context.Context) error {
-	var theirs, all []string
-	for _, table := range tables() {
-		columns := bearers[table]
-		for _, names := range []struct {
-			columns []string
-			shared  bool
-		}{{columns.own, false}, {columns.shared, true}} {
-			for _, column := range names.columns {
-				theirs = append(theirs, fmt.Sprintf("select %s as name from %s where id in (select id from gone.rows where event_table = %s)", column, table, duck.Literal(table)))
-				all = append(all, fmt.Sprintf("select %s as name, %t as is_shared, len(person_ids) > 0 as has_person, id in (select id from gone.rows where event_table = %s) as is_gone from %s where %[1]s in (from gone.borne)",
-					column, names.shared, duck.Literal(table), table))
-			}
-		}
-	}
 	examples := "select null::varchar as name, false as is_dead where false"
 	if m.has(ctx, "curated.examples") {
 		examples = `
@@ -173,21 +164,26 @@ func (m *match) ids(ctx context.Context) error {
 			select example_id, true from curated.examples where subject_id in (from gone.subjects)`
 	}
 	return m.run(ctx,
-		fmt.Sprintf("create or replace table gone.borne as select name from (%s) where length(name) >= %d", strings.Join(theirs, " union "), minID),
+		fmt.Sprintf(`create or replace table gone.borne as select distinct name
+			from (select unnest(list_concat(own, shared)) as name from gone.events where id in (select id from gone.rows))
+			where length(name) >= %d`, minID),
 		`create or replace table gone.units as
 			select name, bool_and(is_gone) as is_dead, bool_or(is_gone and is_shared) and not bool_or(has_person and not is_gone) as is_left_alone
-			from (`+strings.Join(all, " union all ")+`)
+			from (
+				select unnest(own) as name, false as is_shared, len(persons) > 0 as has_person, id in (select id from gone.rows) as is_gone from gone.events
+				union all
+				select unnest(shared), true, len(persons) > 0, id in (select id from gone.rows) from gone.events)
+			where name in (from gone.borne)
 			group by name having bool_or(is_gone)`,
 		fmt.Sprintf(`create or replace table gone.found as
-			select name, true as is_dead from gone.subjects
-			union select name, true from gone.persons
-			union select id, true from gone.rows where length(id) >= %[1]d
-			union select name, is_dead from gone.units where is_dead or is_left_alone
-			union select * from (%[2]s) as t(name, is_dead) where length(name) >= %[1]d`, minID, examples),
+			select name, true as is_dead, true as is_own from gone.subjects
+			union select name, true, true from gone.persons
+			union select id, true, true from gone.rows where length(id) >= %[1]d
+			union select name, is_dead, false from gone.units where is_dead or is_left_alone
+			union select name, is_dead, true from (%[2]s) as t(name, is_dead) where length(name) >= %[1]d`, minID, examples),
 		fmt.Sprintf("create or replace table gone.ids as select name from gone.found union select name from gone.earlier where length(name) >= %d", minID),
-		"create or replace table gone.dead as select name from gone.found group by name having bool_or(is_dead)",
-		`create or replace table gone.members as select distinct member.example_id as name
-			from (select unnest(members) as member from `+datasetMembers+`)
+		"create or replace table gone.dead as select name, bool_or(is_own) as is_own from gone.found where is_dead group by name",
+		`create or replace table gone.members as select distinct member.example_id as name from gone.listed
 			where member.subject_id in (from gone.subjects) or member.example_id in (from gone.ids)`,
 	)
 }
@@ -213,17 +209,27 @@ func (m *match) letters(ctx context.Context) error {
 // counts gives how many rows each table is to lose. Dataset members count in
 // lists that have to be shortened.
 func (m *match) counts(ctx context.Context) (map[string]int64, error) {
+	rows, err := m.session.DB().QueryContext(ctx, fmt.Sprintf(`
+		select event_table, count(*) from (
+			select event_table from gone.events where (event_table, id) in (select (event_table, id) from gone.rows)
+			union all select %[1]s from %[2]s where %[3]s
+			union all select %[4]s from %[5]s where %[6]s)
+		group by event_table`,
+		duck.Literal(deadLetters), deadLetters, m.condition(deadLetters), duck.Literal(datasetMembers), datasetMembers, m.condition(datasetMembers)))
+	if err != nil {
+		return nil, err
+	}
+	defer rows.Close()
 	counts := map[string]int64{}
-	for _, table := range append(tables(), deadLetters, datasetMembers) {
+	for rows.Next() {
+		var table string
 		var n int64
-		if err := m.session.Get(ctx, "select count(*) from "+table+" where "+m.condition(table), &n); err != nil {
+		if err := rows.Scan(&table, &n); err != nil {
 			return nil, err
 		}
-		if n > 0 {
-			counts[table] = n
-		}
+		counts[table] = n
 	}
-	return counts, nil
+	return counts, rows.Err()
 }
 
 // condition tells which rows of a table are concerned.
@@ -251,11 +257,11 @@ func (m *match) kept(table, scan string) string {
 // held reports the dataset versions that had members of the erased, and the runs
 // that trained on them.
 func (m *match) held(ctx context.Context, p *plan) error {
-	rows, err := m.session.DB().QueryContext(ctx, fmt.Sprintf(`
-		select coalesce(dataset, ''), coalesce(version, ''), coalesce(max(content_hash), ''), count(distinct m)
-		from (select dataset, version, content_hash, unnest(members) as m from %s)
-		where m.subject_id in (from gone.subjects) or m.example_id in (from gone.members)
-		group by all order by all`, datasetMembers))
+	rows, err := m.session.DB().QueryContext(ctx, `
+		select coalesce(dataset, ''), coalesce(version, ''), coalesce(max(content_hash), ''), count(distinct member)
+		from gone.listed
+		where member.subject_id in (from gone.subjects) or member.example_id in (from gone.members)
+		group by dataset, version order by dataset, version`)
 	if err != nil {
 		return err
 	}

@@ -304,7 +304,7 @@ func keepPrints(ctx context.Context, lk *lake.Lake, m *match) error {
 		return err
 	}
 	b := base(lk.ErasureKey())
-	dead, err := m.session.Strings(ctx, "select name from gone.dead")
+	dead, err := m.session.Strings(ctx, "select name from gone.dead where is_own")
 	if err != nil {
 		return err
 	}
