@@ -23,8 +23,8 @@ func Lock(ctx context.Context, path string) (unlock func(), err error) {
 	if err != nil {
 		return nil, err
 	}
-	// Asked for and not polled: the kernel gives the lock to who has waited
-	// longest, where polling would leave it to whoever asks at the right moment.
+	// Asked for and not polled: the kernel wakes who waits, longest first, where
+	// polling would leave the lock to whoever asks at the right moment.
 	locked := make(chan error, 1)
 	go func() { locked <- wait(int(file.Fd())) }()
 	select {
