@@ -134,6 +134,9 @@ func TestRuns(t *testing.T) {
 			entry("07:00:00", `"a"`, "A of 1", "x", "started"), entry("07:00:00", `"a"`, "A of 2", "x", "started"),
 			entry("07:00:09", `"a"`, "A of 1", "x", "completed"), entry("07:00:10", `"a"`, "A of 2", "x", "completed"),
 		}, "0101"},
+		{"a_run_that_broke_off", []string{
+			entry("07:00:00", `"a"`, "A", "x", "started"), entry("07:00:30", `"a"`, "A", "x", "started"), entry("07:00:40", `"a"`, "A", "x", "completed"),
+		}, "011"},
 		{"a_task_that_was_begun_before_the_log", []string{
 			entry("07:00:00", `"a"`, "A", "x", "completed"), entry("07:00:00", `"b"`, "B", "x", "started"),
 		}, "000"},

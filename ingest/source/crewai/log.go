@@ -28,7 +28,7 @@ type log struct {
 	out    source.Out
 	run    string             // conversation
 	tasks  map[string]bool    // what was given in the run: names, of tasks without one their texts
-	open   map[string][]*task // given and not yet completed, the first to be given first
+	open   map[string][]*task // given and not yet completed, in order
 	before time.Time          // time of the entry before
 	last   time.Time          // running maximum of the times
 	seen   map[string]int     // equal entries of a run, to tell them apart
@@ -76,7 +76,8 @@ func (l *log) started(o rawjson.Object, at time.Time, position int64) error {
 func (l *log) completed(o rawjson.Object, at time.Time, position int64) error {
 	var done *task
 	if waiting := l.open[keyOf(o)]; len(waiting) > 0 {
-		done, l.open[keyOf(o)] = waiting[0], waiting[1:]
+		last := len(waiting) - 1 // an earlier one is of a run that broke off
+		done, l.open[keyOf(o)] = waiting[last], waiting[:last]
 	} else { // as of a crew that went on from a checkpoint
 		var err error
 		if done, err = l.give(o, at, position, ""); err != nil {
