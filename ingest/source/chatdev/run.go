@@ -44,7 +44,7 @@ var (
 	heading   = regexp.MustCompile(`^\*\*\[([^\]\n]{1,60})\]\*\*:?`)
 	turn      = regexp.MustCompile(`^\*\*([^*\n]{1,80})<->([^*\n]{1,80}) on : ([^*\n]{1,80}), turn (\d+)\*\*`)
 	parameter = regexp.MustCompile(`(?m)^\| \*\*([a-z_]+)\*\* \| (.*) \|$`)
-	pair      = regexp.MustCompile(`(?m)^[ \t]*([a-z_]+): *\$?(0|[1-9]\d{0,17}|\d{1,9}\.\d{1,12})[ \t\r]*$`)
+	pair      = regexp.MustCompile(`(?m)^[ \t]*([a-z_]+): *\$?((?:0|[1-9]\d{0,17})(?:\.\d{1,12})?)[ \t\r]*$`)
 	field     = regexp.MustCompile(`(?m)^\*\*(Timestamp|project_name)\*\*: *(\S.*)$`)
 	numbered  = regexp.MustCompile(`^\s*In the #\d+ of total \d+ comments:\s*`)
 )
