@@ -25,22 +25,7 @@ import (
 // and vacuum are at work: each copy is whole, opens with DuckDB, and holds a
 // beginning of what was appended.
 func TestBackupBesideASink(t *testing.T) {
-	if _, err := exec.LookPath("flock"); err != nil {
-		t.Skip("there is no flock(1) on this machine")
-	}
-	script, err := filepath.Abs("../../deploy/backup.sh")
-	if err != nil {
-		t.Fatal(err)
-	}
-	// The test's own binary is weir when it is called so: see TestMain.
-	self, err := os.Executable()
-	if err != nil {
-		t.Fatal(err)
-	}
-	weir := filepath.Join(t.TempDir(), "weir")
-	if err := os.Symlink(self, weir); err != nil {
-		t.Fatal(err)
-	}
+	backup := backupScript(t)
 	lk, err := lake.Init(filepath.Join(t.TempDir(), "lake"), lake.Options{})
 	if err != nil {
 		t.Fatal(err)
@@ -85,15 +70,7 @@ func TestBackupBesideASink(t *testing.T) {
 		least := appended
 		to := filepath.Join(t.TempDir(), fmt.Sprint("copy", i))
 		done := make(chan error, 1)
-		go func() {
-			command := exec.Command(script, lk.Dir(), to)
-			command.Env = append(os.Environ(), "WEIR="+weir)
-			out, err := command.CombinedOutput()
-			if err != nil {
-				err = fmt.Errorf("%w\n%s", err, out)
-			}
-			done <- err
-		}()
+		go func() { done <- backup(lk.Dir(), to) }()
 		for err := error(nil); ; {
 			select {
 			case err = <-done:
@@ -113,6 +90,67 @@ func TestBackupBesideASink(t *testing.T) {
 		t.Error(err)
 	}
 	t.Logf("%d messages were appended meanwhile", appended-20)
+}
+
+// backupScript is deploy/backup.sh as a function.
+func backupScript(t *testing.T) func(from, to string) error {
+	t.Helper()
+	if _, err := exec.LookPath("flock"); err != nil {
+		t.Skip("there is no flock(1) on this machine")
+	}
+	script, err := filepath.Abs("../../deploy/backup.sh")
+	if err != nil {
+		t.Fatal(err)
+	}
+	// The test's own binary is weir when it is called so: see TestMain.
+	self, err := os.Executable()
+	if err != nil {
+		t.Fatal(err)
+	}
+	weir := filepath.Join(t.TempDir(), "weir")
+	if err := os.Symlink(self, weir); err != nil {
+		t.Fatal(err)
+	}
+	return func(from, to string) error {
+		command := exec.Command(script, from, to)
+		command.Env = append(os.Environ(), "WEIR="+weir)
+		out, err := command.CombinedOutput()
+		if err != nil {
+			err = fmt.Errorf("%w\n%s", err, out)
+		}
+		return err
+	}
+}
+
+// A backup waits for upkeep, which deletes files, and upkeep for it.
+func TestBackupWaitsForUpkeep(t *testing.T) {
+	backup := backupScript(t)
+	lk := laketest.New(t)
+	laketest.Append(t, lk, lake.Event{ID: "m0", Source: "test://here", Type: "weir.chat.message.v1", Subject: "c", Time: laketest.Start,
+		Data: &lake.ChatMessage{ConversationID: "c", Kind: lake.KindPrompt, Content: "words", OrderedAt: laketest.Start}})
+	unlock, err := upkeep.Lock(t.Context(), lk)
+	if err != nil {
+		t.Fatal(err)
+	}
+	to := filepath.Join(t.TempDir(), "copy")
+	done := make(chan error, 1)
+	go func() { done <- backup(lk.Dir(), to) }()
+	select {
+	case err := <-done:
+		t.Errorf("it did not wait: %v", err)
+	case <-time.After(500 * time.Millisecond):
+	}
+	if _, err := os.Stat(filepath.Join(to, "events")); err == nil {
+		t.Error("it copies while upkeep is at work")
+	}
+	unlock()
+	if err := <-done; err != nil {
+		t.Error(err)
+	}
+	checkCopy(t, to, 1, 1)
+	if err := backup(lk.Dir(), to); err == nil {
+		t.Error("it copies over another copy")
+	}
 }
 
 // checkCopy reads a copy as a user does.
