@@ -47,3 +47,21 @@ func TestParseAge(t *testing.T) {
 		}
 	}
 }
+
+// Whatever stands in the file, the rules that come of it can be applied.
+func FuzzParsePolicy(f *testing.F) {
+	for _, seed := range []string{"", "chat: 365d\n", "chat:\n  older-than: 30d\n  rows: true\n", "chat: &a 1d\ngateway: *a\n", "<<: {chat: 1d}\n", "chat: {older-than: [1d]}\n", "? [a]\n: 1d\n", "chat: !!binary aGVsbG8=\n"} {
+		f.Add([]byte(seed))
+	}
+	f.Fuzz(func(t *testing.T, data []byte) {
+		rules, err := ParsePolicy(data)
+		if err != nil {
+			return
+		}
+		for _, rule := range rules {
+			if err := rule.check(); err != nil {
+				t.Errorf("%q: %v", data, err)
+			}
+		}
+	})
+}
