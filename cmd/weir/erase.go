@@ -72,9 +72,6 @@ func erase(e env, c *cli.Context) error {
 	if err != nil {
 		return err
 	}
-	if err := emptyBroker(c.Context, e, lk, to); err != nil {
-		return err
-	}
 	if c.Bool("json") {
 		return printJSON(e.stdout, report)
 	}
@@ -88,6 +85,7 @@ func erasureOptions(e env, lk *lake.Lake, to sending) erasure.Options {
 	return erasure.Options{
 		Fault:  faultStep,
 		Derive: func(ctx context.Context) error { return deriveLayers(ctx, e, lk, lk, derive.Options{}, to.quiet) },
+		Drain:  func(ctx context.Context) error { return emptyBroker(ctx, e, lk, to) },
 		Record: func(ctx context.Context, events []lake.Event) error {
 			return appendAndWait(ctx, e, lk, to, func(ctx context.Context, out lake.Appender) error { return out.Append(ctx, events...) })
 		},
@@ -99,11 +97,7 @@ func erasureOptions(e env, lk *lake.Lake, to sending) erasure.Options {
 func eraseLate(ctx context.Context, e env, lk *lake.Lake, to sending, session duck.Options) (erasure.Report, error) {
 	opts := erasureOptions(e, lk, to)
 	opts.Session, opts.IfNeeded = session, true
-	report, err := erasure.Apply(ctx, lk, opts)
-	if err != nil || len(report.Tables) == 0 {
-		return report, err
-	}
-	return report, emptyBroker(ctx, e, lk, to)
+	return erasure.Apply(ctx, lk, opts)
 }
 
 // whom reads the flags: nobody with --apply.

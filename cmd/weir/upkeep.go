@@ -231,7 +231,7 @@ func lakeMaintain(e env, c *cli.Context) error {
 	if c.Bool("json") {
 		return printJSON(e.stdout, maintained{done, forgotten, expired})
 	}
-	if len(forgotten.Tables) > 0 {
+	if len(forgotten.Tables) > 0 || forgotten.Purged > 0 {
 		printErased(e, forgotten)
 	}
 	if went(expired) {

@@ -35,6 +35,8 @@ type Options struct {
 	// Derive brings the derived tables up to date with the events. It is called
 	// once the events are rewritten; nil: they are as the caller wants them.
 	Derive func(context.Context) error
+	// Drain empties the lake's own broker of what is in the lake. Nil: there is none.
+	Drain func(context.Context) error
 	// IfNeeded leaves everything as it is where all requests have been carried out
 	// and nothing of the erased has come since. It is for a scheduler: otherwise a
 	// run deletes older versions whatever it finds.
@@ -134,6 +136,11 @@ func apply(ctx context.Context, lk *lake.Lake, opts Options, report *Report) err
 	opts.Fault("erase.after-derive")
 	if report.Purged, err = purge(ctx, lk); err != nil {
 		return err
+	}
+	if opts.Drain != nil {
+		if err := opts.Drain(ctx); err != nil {
+			return err
+		}
 	}
 	p, err := loadPlan(ctx, lk)
 	if err != nil {

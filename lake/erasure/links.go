@@ -41,7 +41,7 @@ var targets = map[string]string{
 	"events.outcomes":           "[target_id]",
 	"events.feedback":           "[unit_id]",
 	"events.assignments":        "[unit_id]",
-	"events.generated_examples": "coalesce(parent_ids, [])",
+	"events.generated_examples": "list_concat(parent_ids, document_ids)",
 	"events.swarm":              "[parent_id]",
 }
 

@@ -170,9 +170,9 @@ func (m *match) ids(ctx context.Context) error {
 		`create or replace table gone.units as
 			select name, bool_and(is_gone) as is_dead, bool_or(is_gone and is_shared) and not bool_or(has_person and not is_gone) as is_left_alone
 			from (
-				select unnest(own) as name, false as is_shared, len(persons) > 0 as has_person, id in (select id from gone.rows) as is_gone from gone.events
+				select unnest(own) as name, false as is_shared, coalesce(len(persons), 0) > 0 as has_person, id in (select id from gone.rows) as is_gone from gone.events
 				union all
-				select unnest(shared), true, len(persons) > 0, id in (select id from gone.rows) from gone.events)
+				select unnest(shared), true, coalesce(len(persons), 0) > 0, id in (select id from gone.rows) from gone.events)
 			where name in (from gone.borne)
 			group by name having bool_or(is_gone)`,
 		fmt.Sprintf(`create or replace table gone.found as
