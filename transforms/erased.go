@@ -40,7 +40,7 @@ func erased(key []byte) derive.Step {
 		},
 		Run: func(ctx context.Context, session *duck.Session, into string) error {
 			var requests, hashes int64
-			err := session.Get(ctx, "select count(*), count(*) filter (where id_hashes is not null) from "+ledger, &requests, &hashes)
+			err := session.Get(ctx, "select count(*), count(*) filter (where id_hashes is not null) from events.erasures", &requests, &hashes)
 			if err != nil {
 				return err
 			}
@@ -51,9 +51,6 @@ func erased(key []byte) derive.Step {
 		},
 	}
 }
-
-// ledger is events.erasures, also as an older weir wrote it.
-const ledger = "(select null::VARCHAR[] as id_hashes where false union all by name select * from events.erasures)"
 
 // erasedQuery hashes every subject and person in DuckDB: a lake may have
 // millions, and they are compared with the few that were erased. With byHash it
@@ -81,7 +78,7 @@ func erasedQuery(key []byte, tables []string, byHash bool) string {
 		hashed = `
     union
     select name from (select distinct name from aims where name is not null)
-    where ` + duck.KeyedHash(key, erasure.KindID, "name") + ` in (select unnest(id_hashes) from ` + ledger + `)
+    where ` + duck.KeyedHash(key, erasure.KindID, "name") + ` in (select unnest(id_hashes) from events.erasures)
         and name not in (select name from (` + strings.Join(living, " union all ") + `) where name is not null)`
 	}
 	return `

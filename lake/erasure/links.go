@@ -4,6 +4,7 @@ import (
 	"slices"
 
 	"github.com/weir-lake/weir/lake"
+	"github.com/weir-lake/weir/lake/duck"
 )
 
 // Links say how the rows of an events table point at people and at what others
@@ -60,6 +61,17 @@ const (
 	deadLetters    = "events.dead_letters"
 	datasetMembers = "events.dataset_members"
 )
+
+// asNow is an events table with the columns of today: an older weir may have
+// written it.
+func asNow(table string) string {
+	for _, payload := range lake.Payloads() {
+		if payload.Table == table {
+			return "(" + duck.EmptySelect(payload.Columns()) + " union all by name select * from " + table + ")"
+		}
+	}
+	return table
+}
 
 // isLedger tells of the tables that stay: they are what keeps the erased from
 // coming back, and what tells how a table or a dataset came about. Members of

@@ -55,14 +55,13 @@ func (m *match) find(ctx context.Context, lk *lake.Lake) error {
 			to = "[]::VARCHAR[]"
 		}
 		events = append(events, fmt.Sprintf("select %s as event_table, id, subject, %s as persons, %s as targets, %s as own, %s as shared from %s",
-			duck.Literal(table), links.Persons, to, columns(bearers[table].own), columns(bearers[table].shared), table))
+			duck.Literal(table), links.Persons, to, columns(bearers[table].own), columns(bearers[table].shared), asNow(table)))
 	}
 	err := m.run(ctx,
 		"create schema gone",
 		"create table gone.events as "+strings.Join(events, " union all "),
 		"create table gone.listed as select dataset, version, content_hash, unnest(members) as member from "+datasetMembers,
-		// A table that an older weir wrote has no hashes of ids.
-		"create table gone.ledger as select kind, keyed_hash, id_hashes from (select null::VARCHAR[] as id_hashes where false union all by name select * from "+erasures+")",
+		"create table gone.ledger as select kind, keyed_hash, id_hashes from "+asNow(erasures),
 		"create table gone.names(name varchar)",
 		"create table gone.earlier(name varchar)",
 		"create table gone.rows(event_table varchar, id varchar)",
