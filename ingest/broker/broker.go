@@ -126,6 +126,9 @@ func Open(ctx context.Context, lk *lake.Lake, opts Options) (_ *Broker, err erro
 	if err := unroll(ctx, b.addr); err != nil {
 		return nil, err
 	}
+	if err := b.checkOffsets(ctx, lk); err != nil {
+		return nil, err
+	}
 	if opts.Advertise {
 		if err := advertise(dir, b.addr); err != nil {
 			return nil, err
