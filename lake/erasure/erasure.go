@@ -106,6 +106,11 @@ func apply(ctx context.Context, lk *lake.Lake, opts Options, report *Report) err
 		return err
 	}
 	defer unlock()
+	if len(opts.Names) > 0 { // a run before this one may have forgotten them
+		if err := Remember(ctx, lk, opts.Names...); err != nil {
+			return err
+		}
+	}
 	done := map[string]TableDone{}
 	for pass := 0; ; pass++ {
 		if pass == maxPasses {

@@ -36,6 +36,7 @@ func apply(t *testing.T, lk *lake.Lake, opts erasure.Options) erasure.Report {
 // What is said of the erased when all of theirs is gone is theirs as well, and so
 // is what follows from it: only hashes tell.
 func TestLate(t *testing.T) {
+	t.Parallel()
 	lk := world(t)
 	ask(t, lk, "subject", erased)
 	opts := options(t, lk)
@@ -84,6 +85,7 @@ func TestLate(t *testing.T) {
 // An outcome of a conversation goes with a person only where nobody else is in
 // it; what the person said or signed goes everywhere.
 func TestSharedConversations(t *testing.T) {
+	t.Parallel()
 	const shared, alone = "conversation-of-both", "conversation-with-an-agent"
 	lk := laketest.New(t)
 	about := func(id, target string, persons ...string) lake.Event {
@@ -127,6 +129,7 @@ func TestSharedConversations(t *testing.T) {
 // What was the erased one's alone may be others' later: then what is said of it is
 // theirs.
 func TestAChannelLivesOn(t *testing.T) {
+	t.Parallel()
 	const channel = "channel-number-0001"
 	lk := laketest.New(t)
 	about := func(id string) lake.Event {
@@ -154,6 +157,7 @@ func TestAChannelLivesOn(t *testing.T) {
 // A name that stands only in what nobody understood is known to the run that
 // goes on for one that was killed at once.
 func TestNamesOutliveTheRun(t *testing.T) {
+	t.Parallel()
 	lk := laketest.New(t)
 	laketest.Append(t, lk,
 		message("event-0000-b1", kept, "nothing of hers"),
@@ -179,6 +183,7 @@ func TestNamesOutliveTheRun(t *testing.T) {
 // An event that was filed where nobody looks, and holds an id of the erased, does
 // not make a scan pass over the words that they share.
 func TestAMissIsNoExcuse(t *testing.T) {
+	t.Parallel()
 	lk := world(t)
 	laketest.Append(t, lk, event("document-0001", "weir.document.added.v1", "document-0000-0001", &lake.Document{Kind: "essay", Text: words + ", says event-0000-a1"}))
 	ask(t, lk, "subject", erased)
@@ -194,6 +199,7 @@ func TestAMissIsNoExcuse(t *testing.T) {
 
 // What a rebuild has moved away is read by a scan and deleted by an erasure.
 func TestBrokenTablesAreReached(t *testing.T) {
+	t.Parallel()
 	lk := world(t)
 	aside := filepath.Join(lk.Dir(), "_broken", "events.chat_messages-20260105T080000.000000Z")
 	if err := os.MkdirAll(aside, 0o777); err != nil {

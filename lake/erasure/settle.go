@@ -29,8 +29,8 @@ func settlePrints(ctx context.Context, lk *lake.Lake) (kept int, shared []Shared
 	if !r.open {
 		return r.all().count(), nil, nil
 	}
-	s := settler{lk: lk, base: base(lk.ErasureKey()), r: r}
-	s.texts, s.names = r.texts.searcher(s.base), r.names.searcher(s.base)
+	b := base(lk.ErasureKey())
+	s := settler{lk: lk, texts: r.texts.searcher(b), names: r.names.searcher(b)}
 	names, err := lk.Tables(ctx, "events")
 	if err != nil {
 		return 0, nil, err
@@ -57,8 +57,6 @@ func settlePrints(ctx context.Context, lk *lake.Lake) (kept int, shared []Shared
 
 type settler struct {
 	lk           *lake.Lake
-	base         uint64
-	r            *remembered
 	texts, names searcher
 }
 
