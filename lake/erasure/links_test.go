@@ -20,6 +20,7 @@ var elsewhere = map[string]string{
 	"tool_call_id":           "within a conversation",
 	"task_id":                "a question that many runs are asked",
 	"scenario_id":            "an id within a suite",
+	"knowledge_id":           "a section of a document, which document_ids names",
 	"eval_run_id":            "a run of a suite",
 	"run_id":                 "a training run",
 	"job_id":                 "the same",
