@@ -1,7 +1,8 @@
 # Bare `make` lists the targets.
-GO      ?= go
-LAKE    ?= demo/lake
-SAMPLES ?= ../shared/samples
+GO       ?= go
+LAKE     ?= demo/lake
+SAMPLES  ?= ../shared/samples
+FUZZTIME ?= 5m
 
 .DEFAULT_GOAL := help
 .PHONY: help build demo test race lint golden fuzz faults soak readers kafka samples truth acceptance ledger shell check clean
@@ -30,8 +31,8 @@ golden: ## rewrite golden files; read the diff before committing
 	UPDATE=1 $(GO) test ./...
 	git diff --stat
 
-fuzz: ## each fuzz target for 30 s
-	./scripts/fuzz.sh 30s
+fuzz: ## each fuzz target for FUZZTIME (5m), with counts
+	./scripts/fuzz.sh $(FUZZTIME)
 
 faults: ## kill, stop and starve the sink 500 times on the embedded broker, and on a real Kafka
 	./scripts/faults.sh 500

@@ -1,14 +1,25 @@
 #!/usr/bin/env bash
-# docker-compose.yml against the compose specification, by the loader that
-# docker compose itself uses: schema, interpolation and consistency. No Docker.
+# What deploy/ and docker-compose.yml say, without Docker: the compose file by
+# the loader that docker compose itself uses (schema, interpolation and
+# consistency); each weir command in it and in the systemd units against the
+# program's own flags; the units by systemd where it is installed.
+# The alert rules are a test of ingest/metrics, backup.sh is one of cmd/weir.
 set -euo pipefail
 cd "$(dirname "$0")/.."
-model=$(go run github.com/compose-spec/compose-go/v2/cmd@v2.16.2 --format json docker-compose.yml)
-python3 -c '
-import json, sys
-model = json.load(sys.stdin)
-print("docker-compose.yml:", ", ".join(sorted(model["services"])))
-missing = {"kafka", "sink"} - model["services"].keys()
-if missing or not model.get("volumes"):
-    sys.exit("docker-compose.yml: a broker with a volume and a sink belong there")
-' <<<"$model"
+go build -o bin/weir ./cmd/weir
+go run github.com/compose-spec/compose-go/v2/cmd@v2.16.2 --format json docker-compose.yml | python3 .ci/check_deploy.py compose
+python3 .ci/check_deploy.py units deploy/*.service deploy/*.timer
+
+if command -v systemd-analyze >/dev/null; then
+  units=$(mktemp -d)
+  trap 'rm -rf "$units"' EXIT
+  for unit in deploy/*.service deploy/*.timer; do
+    # The binary is where this machine has it; a template is verified as its first instance.
+    name=$(basename "$unit")
+    sed "s#/usr/local/bin/weir#$PWD/bin/weir#" "$unit" >"$units/${name/@./@1.}"
+  done
+  (cd "$units" && systemd-analyze verify ./*)
+  echo "systemd-analyze: $(ls "$units" | tr '\n' ' ')"
+else
+  echo "systemd-analyze is not installed: the units are not verified by it"
+fi

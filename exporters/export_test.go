@@ -40,6 +40,13 @@ func built(t *testing.T, calls int) *lake.Lake {
 		})
 	}
 	laketest.Append(t, lk, events...)
+	build(t, lk)
+	return lk
+}
+
+// build brings a lake's curated tables up to date.
+func build(t *testing.T, lk *lake.Lake) {
+	t.Helper()
 	tables, err := transforms.Tables(lk.ErasureKey())
 	if err != nil {
 		t.Fatal(err)
@@ -52,7 +59,6 @@ func built(t *testing.T, calls int) *lake.Lake {
 	if _, err := derive.Build(t.Context(), lk, tables, derive.Options{Session: session}); err != nil {
 		t.Fatal(err)
 	}
-	return lk
 }
 
 func TestExportAddsUpAndNamesItsOrigins(t *testing.T) {

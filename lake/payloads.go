@@ -366,10 +366,11 @@ type Assignment struct {
 // Erasure is the payload of weir.erasure.requested.v1.
 type Erasure struct {
 	Persons
-	RequestID string `json:"request_id,omitempty" fid:"20" doc:"request"`
-	Kind      string `json:"kind,omitempty" fid:"21" doc:"subject or person"`
-	KeyedHash string `json:"keyed_hash,omitempty" fid:"22" doc:"HMAC-SHA256 of whom to forget, under the lake's key"`
-	Reason    string `json:"reason,omitempty" fid:"23" doc:"why"`
+	RequestID string   `json:"request_id,omitempty" fid:"20" doc:"request"`
+	Kind      string   `json:"kind,omitempty" fid:"21" doc:"subject or person; ids: what was taken out, so that what is said of it later goes as well"`
+	KeyedHash string   `json:"keyed_hash,omitempty" fid:"22" doc:"HMAC-SHA256 of whom to forget, under the lake's key"`
+	Reason    string   `json:"reason,omitempty" fid:"23" doc:"why"`
+	IDHashes  []string `json:"id_hashes,omitempty" fid:"24" doc:"kind ids: HMAC-SHA256 of ids that nothing in the lake bears any more"`
 }
 
 // Config is the payload of weir.config.set.v1: configuration that decides rows.

@@ -8,6 +8,7 @@ import (
 	"github.com/weir-lake/weir/lake"
 	"github.com/weir-lake/weir/lake/derive"
 	"github.com/weir-lake/weir/lake/duck"
+	"github.com/weir-lake/weir/lake/erasure"
 )
 
 // erased makes curated.erased: the events that staging leaves out. It is a step
@@ -15,8 +16,8 @@ import (
 // that the ledger itself names nobody.
 //
 // An event is left out with all its copies: what one parser read as a person's
-// words, another may have read without naming the person. What an erased
-// document seeded goes with it: it has a subject of its own.
+// words, another may have read without naming the person. So is what is said of
+// it: also when the event itself is gone, since its id has left a hash.
 func erased(key []byte) derive.Step {
 	inputs := []string{"events.erasures"}
 	for _, payload := range lake.Payloads() {
@@ -27,7 +28,7 @@ func erased(key []byte) derive.Step {
 	}
 	return derive.Step{
 		Name:    "curated.erased",
-		Doc:     "Events that are left out everywhere, because their subject or a person in them was erased",
+		Doc:     "Events that are left out everywhere, because their subject, a person in them or what they are about was erased",
 		Grain:   "one row per event and subject of a copy of it",
 		Key:     []string{"event_id", "subject_id", "event_table"},
 		Inputs:  inputs,
@@ -38,32 +39,53 @@ func erased(key []byte) derive.Step {
 			{Name: "event_table", Type: lake.Varchar, Doc: "table that holds the event"},
 		},
 		Run: func(ctx context.Context, session *duck.Session, into string) error {
-			var erasures int64
-			if err := session.Get(ctx, "select count(*) from events.erasures", &erasures); err != nil {
+			var requests, hashes int64
+			err := session.Get(ctx, "select count(*), count(*) filter (where id_hashes is not null) from events.erasures", &requests, &hashes)
+			if err != nil {
 				return err
 			}
-			if erasures == 0 { // then nobody is looked for in all the events
+			if requests == 0 { // then nobody is looked for in all the events
 				return session.Exec(ctx, "create table "+into+" (event_id varchar, subject_id varchar, event_table varchar)")
 			}
-			return session.Exec(ctx, "create table "+into+" as "+erasedQuery(key, inputs[1:]))
+			return session.Exec(ctx, "create table "+into+" as "+erasedQuery(key, inputs[1:], hashes > 0))
 		},
 	}
 }
 
 // erasedQuery hashes every subject and person in DuckDB: a lake may have
-// millions, and they are compared with the few that were erased.
-func erasedQuery(key []byte, tables []string) string {
-	selects := make([]string, len(tables))
-	for i, table := range tables {
-		selects[i] = "select id, subject, person_ids, " + duck.Literal(table) + " as event_table from " + table
+// millions, and they are compared with the few that were erased. With byHash it
+// hashes what judgements and the like are about as well, and passes over what
+// somebody else's events bear by now.
+func erasedQuery(key []byte, tables []string, byHash bool) string {
+	var selects, aims, living []string
+	for _, table := range tables {
+		links := erasure.LinksOf(table)
+		selects = append(selects, "select id, subject, "+links.Persons+" as person_ids, "+duck.Literal(table)+" as event_table from "+table)
+		if links.Targets != "" {
+			aims = append(aims, "select id, unnest("+links.Targets+") as name from "+table)
+		}
+		if len(links.Bears) > 0 {
+			living = append(living, "select unnest(["+strings.Join(links.Bears, ", ")+"]) as name from "+table+" where id not in (select id from erased_events)")
+		}
 	}
 	copies := "(" + strings.Join(selects, " union all ") + ")"
 	named := func(kind, names string) string {
 		return fmt.Sprintf("select name from (%s) where %s in (select keyed_hash from events.erasures where kind = '%s')",
 			names, duck.KeyedHash(key, kind, "name"), kind)
 	}
+	hashed := ""
+	if byHash {
+		hashed = `
+    union
+    select name from (select distinct name from aims where name is not null)
+    where ` + duck.KeyedHash(key, erasure.KindID, "name") + ` in (select unnest(id_hashes) from events.erasures)
+        and name not in (select name from (` + strings.Join(living, " union all ") + `) where name is not null)`
+	}
 	return `
-with erased_subjects as (
+with recursive aims as (
+    ` + strings.Join(aims, " union all ") + `
+),
+erased_subjects as (
     ` + named("subject", "select distinct subject as name from "+copies) + `
 ),
 erased_persons as (
@@ -75,11 +97,17 @@ erased_events as (
     select id from (select id, unnest(person_ids) as name from ` + copies + `)
     where name in (select name from erased_persons)
 ),
-seeded as (
-    select id from (select id, unnest(document_ids) as document_id from events.generated_examples)
-    where document_id in (select id from erased_events)
+erased_names as (
+    select name from erased_subjects
+    union
+    select id from erased_events` + hashed + `
+),
+said_of_them as (
+    select id from aims where name in (select name from erased_names)
+    union
+    select aims.id from aims inner join said_of_them on said_of_them.id = aims.name
 )
 select distinct id as event_id, subject as subject_id, event_table
 from ` + copies + `
-where id in (select id from erased_events union select id from seeded)`
+where id in (select id from erased_events union select id from said_of_them)`
 }

@@ -16,6 +16,8 @@ type world struct {
 	*rand.Rand
 	at     time.Time
 	serial int
+	tag    string     // of a copy's ids, that they are not the original's
+	edits  *rand.Rand // of a near copy: other words here and there
 }
 
 func newWorld(seed uint64) *world {
@@ -26,14 +28,18 @@ func (w *world) chance(percent int) bool { return w.IntN(100) < percent }
 
 func (w *world) id(prefix string) string {
 	w.serial++
-	return prefix + strconv.Itoa(w.serial)
+	return prefix + w.tag + strconv.Itoa(w.serial)
 }
 
 func (w *world) text() string {
 	words := []string{"eel", "mill", "ford", "reed", "lock", "sluice", "weir", "barge", "pike", "dam", "bank", "otter"}
 	text := ""
 	for range 4 + w.IntN(6) {
-		text += words[w.IntN(len(words))] + " "
+		word := words[w.IntN(len(words))]
+		if w.edits != nil && w.edits.IntN(20) == 0 {
+			word = "heron"
+		}
+		text += word + " "
 	}
 	return text + strconv.Itoa(w.serial)
 }

@@ -1,11 +1,13 @@
 package main
 
 import (
+	"errors"
 	"fmt"
 
 	"github.com/urfave/cli/v2"
 
 	"github.com/weir-lake/weir/ingest/broker"
+	"github.com/weir-lake/weir/ingest/metrics"
 )
 
 func brokerCommand(e env) *cli.Command {
@@ -18,6 +20,7 @@ func brokerCommand(e env) *cli.Command {
 			lakeFlag(),
 			&cli.StringFlag{Name: "listen", Usage: "loopback `HOST:PORT`", Value: "127.0.0.1:9092"},
 			&cli.IntFlag{Name: "partitions", Usage: "`N` partitions for topics that do not exist yet", Value: broker.DefaultPartitions},
+			metricsFlag(),
 		},
 		Action: func(c *cli.Context) error {
 			if err := noArgs(c); err != nil {
@@ -33,9 +36,19 @@ func brokerCommand(e env) *cli.Command {
 			if err != nil {
 				return err
 			}
+			closeMetrics := func() error { return nil }
+			if address := c.String("metrics"); address != "" {
+				server, err := metrics.Serve(address, metrics.NewBroker(b, lk, metrics.Options{}))
+				if err != nil {
+					return errors.Join(err, b.Close())
+				}
+				closeMetrics = server.Close
+				fmt.Fprintf(e.stdout, "metrics on http://%s/metrics\n", server.Addr())
+			}
 			fmt.Fprintf(e.stdout, "listening on %s\n", b.Addr())
 			<-c.Context.Done()
-			return b.Close()
+			err = closeMetrics() // first: it asks the broker
+			return errors.Join(err, b.Close())
 		},
 	}
 }

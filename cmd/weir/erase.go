@@ -12,6 +12,7 @@ import (
 	"github.com/weir-lake/weir/ingest"
 	"github.com/weir-lake/weir/lake"
 	"github.com/weir-lake/weir/lake/derive"
+	"github.com/weir-lake/weir/lake/duck"
 	"github.com/weir-lake/weir/lake/erasure"
 )
 
@@ -54,6 +55,10 @@ func erase(e env, c *cli.Context) error {
 	var names []string
 	if id != "" {
 		names = append(names, id)
+		// First: the request does not hold it, and this run may be killed.
+		if err := erasure.Remember(c.Context, lk, id); err != nil {
+			return err
+		}
 		err := appendAndWait(c.Context, e, lk, to, func(ctx context.Context, out lake.Appender) error {
 			return out.Append(ctx, erasureEvent(lk, kind, id, c.String("reason"), uuid.NewString()))
 		})
@@ -61,22 +66,38 @@ func erase(e env, c *cli.Context) error {
 			return err
 		}
 	}
-	report, err := erasure.Apply(c.Context, lk, erasure.Options{
-		Names: names, Fault: faultStep,
-		Derive: func(ctx context.Context) error { return deriveLayers(ctx, e, lk, lk, derive.Options{}, to.quiet) },
-	})
-	if err != nil {
-		return err
-	}
-	emptied, err := emptyBroker(c.Context, e, lk, to)
+	opts := erasureOptions(e, lk, to)
+	opts.Names = names
+	report, err := erasure.Apply(c.Context, lk, opts)
 	if err != nil {
 		return err
 	}
 	if c.Bool("json") {
 		return printJSON(e.stdout, report)
 	}
-	printErased(e, report, emptied, c.String("brokers"))
+	printErased(e, report)
 	return nil
+}
+
+// erasureOptions are how a lake's erasures are carried out.
+func erasureOptions(e env, lk *lake.Lake, to sending) erasure.Options {
+	to.wait = true // hashes have to be in the lake before rows go
+	return erasure.Options{
+		Fault:  faultStep,
+		Derive: func(ctx context.Context) error { return deriveLayers(ctx, e, lk, lk, derive.Options{}, to.quiet) },
+		Drain:  func(ctx context.Context) error { return emptyBroker(ctx, e, lk, to) },
+		Record: func(ctx context.Context, events []lake.Event) error {
+			return appendAndWait(ctx, e, lk, to, func(ctx context.Context, out lake.Appender) error { return out.Append(ctx, events...) })
+		},
+	}
+}
+
+// eraseLate carries out the requests again where something of the erased has come
+// since, or a run was stopped.
+func eraseLate(ctx context.Context, e env, lk *lake.Lake, to sending, session duck.Options) (erasure.Report, error) {
+	opts := erasureOptions(e, lk, to)
+	opts.Session, opts.IfNeeded = session, true
+	return erasure.Apply(ctx, lk, opts)
 }
 
 // whom reads the flags: nobody with --apply.
@@ -101,23 +122,26 @@ func whom(c *cli.Context) (kind, id string, err error) {
 	return "subject", subject, nil
 }
 
-// emptyBroker lets the embedded broker forget what is in the lake. It says
-// whether there is one; another Kafka is not ours to empty.
-func emptyBroker(ctx context.Context, e env, lk *lake.Lake, to sending) (bool, error) {
+// emptyBroker lets the embedded broker forget what is in the lake; another Kafka
+// is not ours to empty.
+func emptyBroker(ctx context.Context, e env, lk *lake.Lake, to sending) error {
 	conn, err := ingest.Connect(ctx, lk, to.connection(e.logger()))
 	if err != nil {
-		return false, err
+		return err
 	}
 	defer conn.Close()
 	embedded, err := conn.Roll(ctx)
 	if err != nil || !embedded {
-		return false, err
+		return err
 	}
 	_, err = drain(ctx, e, lk, conn, ingest.SinkOptions{Once: true}, to.quiet)
-	return true, err
+	return err
 }
 
-func printErased(e env, report erasure.Report, emptied bool, brokers string) {
+// recordLines is how many ranges of records are printed; --json has all.
+const recordLines = 20
+
+func printErased(e env, report erasure.Report) {
 	var rows [][]string
 	for _, t := range report.Tables {
 		rows = append(rows, []string{t.Table, count(t.Rows), count(int64(t.Files))})
@@ -126,17 +150,26 @@ func printErased(e env, report erasure.Report, emptied bool, brokers string) {
 		printTable(e.stdout, []column{{name: "table"}, {name: "rows taken out", right: true}, {name: "files written again", right: true}}, rows)
 	}
 	fmt.Fprintf(e.stdout, "%d requests carried out; %s files of older versions deleted\n", report.Requests, count(int64(report.Purged)))
-	if report.Shared > 0 {
-		fmt.Fprintf(e.stdout, "%s pieces of text stay, because events of others hold the same words\n", count(int64(report.Shared)))
+	for _, s := range report.Shared {
+		fmt.Fprintf(e.stdout, "%s pieces of text stay in %s: events of others, such as %s, hold the same words\n", count(int64(s.Pieces)), s.Table, printable(s.EventID))
 	}
 	for _, d := range report.Datasets {
-		fmt.Fprintf(e.stdout, "published before: dataset %s, version %s held %s examples of them\n", d.Dataset, d.Version, count(d.Members))
+		fmt.Fprintf(e.stdout, "published before: dataset %s, version %s held %s examples of them\n", printable(d.Dataset), printable(d.Version), count(d.Members))
 	}
 	for _, run := range report.Runs {
-		fmt.Fprintf(e.stdout, "trained before: run %s\n", run)
+		fmt.Fprintf(e.stdout, "trained before: run %s\n", printable(run))
 	}
-	if !emptied {
-		fmt.Fprintf(e.stdout, "the topics at %s still hold the records: see \"Another Kafka\" in docs/erasure.md\n", brokers)
+	if len(report.Records) == 0 {
+		return
+	}
+	fmt.Fprintln(e.stdout, "another Kafka still holds these records: see \"Another Kafka\" in docs/erasure.md")
+	rows = nil
+	for _, r := range report.Records[:min(len(report.Records), recordLines)] {
+		rows = append(rows, []string{r.Cluster, r.Topic, count(r.Partition), fmt.Sprintf("%d-%d", r.From, r.To)})
+	}
+	printTable(e.stdout, []column{{name: "cluster"}, {name: "topic"}, {name: "partition", right: true}, {name: "offsets", right: true}}, rows)
+	if more := len(report.Records) - recordLines; more > 0 {
+		fmt.Fprintf(e.stdout, "and %s more: --json\n", count(int64(more)))
 	}
 }
 

@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"path/filepath"
 	"strings"
+	"time"
 
 	"github.com/urfave/cli/v2"
 
@@ -29,10 +30,15 @@ func exportCommand(e env) *cli.Command {
 			"Refuses while anything links training to validation. The same lake gives the same bytes; an export\n" +
 			"that would not change is left alone.\n\n" +
 			"With --as-of it is written from the tables as they were, unless someone was erased since.\n\n" +
+			"With --record the export enters the lake as a dataset version with its members. From then on they and\n" +
+			"their groups keep their side of the split, and weir erase tells which versions held somebody: use it\n" +
+			"for what is really trained on. The same export is recorded once.\n\n" +
 			"Examples:\n   weir export --lake mylake --target openai --out training\n" +
-			"   weir export --lake mylake --target openai --out training --as-of 2026-11-01",
+			"   weir export --lake mylake --target openai --out training --as-of 2026-11-01\n" +
+			"   weir export --lake mylake --target openai --out training --record",
 		Flags: []cli.Flag{
-			lakeFlag(), jsonFlag(), quietFlag(), memoryFlag(), threadsFlag(), asOfFlag(),
+			lakeFlag(), jsonFlag(), quietFlag(), memoryFlag(), threadsFlag(), asOfFlag(), brokersFlag(), waitFlag(),
+			&cli.BoolFlag{Name: "record", Usage: "record it through Kafka as a dataset version"},
 			&cli.StringFlag{Name: "target", Usage: "provider's `FORMAT`: " + targetNames()},
 			&cli.StringFlag{Name: "out", Usage: "new `DIR`, or that of an earlier export"},
 			&cli.StringFlag{Name: "model", Usage: "base `MODEL`: decides tokenizer and price"},
@@ -65,14 +71,44 @@ func exportCommand(e env) *cli.Command {
 			if err != nil {
 				return err
 			}
+			shown := exported{Manifest: manifest}
+			if c.Bool("record") {
+				if shown.Recorded, err = recordExport(c.Context, e, lk, c.String("out"), sendingOf(c)); err != nil {
+					return err
+				}
+			}
 			if c.Bool("json") {
-				return printJSON(e.stdout, manifest)
+				return printJSON(e.stdout, shown)
 			}
 			printTable(e.stdout, exportColumns, exportRows(c.String("out"), manifest))
 			printLosses(e, manifest)
+			if r := shown.Recorded; r != nil {
+				how := "recorded"
+				if !r.IsNew {
+					how = "recorded before"
+				}
+				fmt.Fprintf(e.stdout, "\n%s: dataset %s, version %s, %s examples\n", how, r.Dataset, r.Version, count(r.Members))
+			}
 			return nil
 		},
 	}
+}
+
+// exported is what --json shows of an export: its manifest, and how it was
+// recorded, which the file does not say.
+type exported struct {
+	exporters.Manifest
+	Recorded *exporters.Recorded `json:"recorded,omitempty"`
+}
+
+// recordExport makes a dataset version of an export.
+func recordExport(ctx context.Context, e env, lk *lake.Lake, dir string, to sending) (*exporters.Recorded, error) {
+	var recorded exporters.Recorded
+	err := appendAndWait(ctx, e, lk, to, func(ctx context.Context, out lake.Appender) (err error) {
+		recorded, err = exporters.Record(ctx, lk, dir, time.Now(), out.Append)
+		return err
+	})
+	return &recorded, err
 }
 
 func runExport(ctx context.Context, e env, lk *lake.Lake, opts exporters.Options, quiet bool) (exporters.Manifest, error) {

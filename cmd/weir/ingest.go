@@ -41,7 +41,7 @@ func ingestCommand(e env) *cli.Command {
 			"Examples:\n   weir ingest --lake mylake ~/.claude/projects gateway.jsonl.gz\n   weir ingest --lake mylake --listen-otlp 127.0.0.1:4318\n" +
 			"   weir ingest --lake mylake --brokers kafka-1:9092 --wait logs/",
 		Flags: []cli.Flag{
-			lakeFlag(), brokersFlag(), waitFlag(), jsonFlag(), quietFlag(), listenFlag(), retryFlag(),
+			lakeFlag(), brokersFlag(), waitFlag(), jsonFlag(), quietFlag(), listenFlag(), metricsFlag(), retryFlag(),
 			&cli.StringFlag{Name: "format", Usage: "read every file as this `FORMAT`"},
 			&cli.BoolFlag{Name: "complete", Usage: "nothing more will come of these conversations: do not wait a day before they count"},
 			&cli.BoolFlag{Name: "strict", Usage: "exit with 3 if there was a dead letter"},

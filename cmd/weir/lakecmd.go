@@ -32,7 +32,7 @@ func lakeCommand(e env) *cli.Command {
 				Action: func(c *cli.Context) error { return lakeTables(e, c) },
 			},
 			lakeVerifyCommand(e), lakeRepairCommand(e), lakeCheckpointCommand(e), lakeRestoreCommand(e), lakeRebuildCommand(e),
-			lakeCompactCommand(e), lakeVacuumCommand(e), lakeMaintainCommand(e),
+			lakeCompactCommand(e), lakeVacuumCommand(e), lakeMaintainCommand(e), lakeExpireCommand(e),
 			{
 				Name:  "publish",
 				Usage: "write catalog.duckdb and current/ again from the log",

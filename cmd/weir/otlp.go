@@ -9,6 +9,7 @@ import (
 	"github.com/urfave/cli/v2"
 
 	"github.com/weir-lake/weir/ingest"
+	"github.com/weir-lake/weir/ingest/metrics"
 	"github.com/weir-lake/weir/ingest/otlp"
 	"github.com/weir-lake/weir/lake"
 )
@@ -46,9 +47,18 @@ func listenOTLP(e env, c *cli.Context) error {
 		Redactor: redactorOf(lk),
 		Logger:   e.logger(),
 	})
+	var sink ingest.SinkOptions
+	if address := c.String("metrics"); address != "" {
+		server, err := serveReceiver(address, lk, receiver, &sink, brokerList(c) == nil)
+		if err != nil {
+			return errors.Join(err, listener.Close())
+		}
+		defer server.Close()
+		fmt.Fprintf(e.stderr, "metrics on http://%s/metrics\n", server.Addr())
+	}
 	fmt.Fprintf(e.stderr, "listening on http://%s\n", listener.Addr())
 	if brokerList(c) == nil {
-		err = serveAndDrain(c, e, lk, conn, receiver, listener)
+		err = serveAndDrain(c, e, lk, conn, receiver, listener, sink)
 	} else {
 		err = receiver.Serve(c.Context, listener)
 	}
@@ -65,9 +75,20 @@ func listenOTLP(e env, c *cli.Context) error {
 	return err
 }
 
+// serveReceiver serves the receiver's metrics, with those of the sink that is to
+// run beside it.
+func serveReceiver(address string, lk *lake.Lake, receiver *otlp.Receiver, sink *ingest.SinkOptions, withSink bool) (*metrics.Server, error) {
+	var m *metrics.Metrics
+	if withSink {
+		m = metrics.New(metrics.Options{})
+		sink.Observer, sink.Redact = m, countRedactions(lk, m)
+	}
+	return metrics.Serve(address, metrics.NewReceiver(receiver, m, metrics.Options{}))
+}
+
 // serveAndDrain stops the receiver also when the sink fails: nobody would take
 // what it acknowledges.
-func serveAndDrain(c *cli.Context, e env, lk *lake.Lake, conn *ingest.Conn, receiver *otlp.Receiver, listener net.Listener) error {
+func serveAndDrain(c *cli.Context, e env, lk *lake.Lake, conn *ingest.Conn, receiver *otlp.Receiver, listener net.Listener, sink ingest.SinkOptions) error {
 	serving, stopServing := context.WithCancel(c.Context)
 	defer stopServing()
 	// The sink outlives the stop: the last requests are still to be taken in.
@@ -75,14 +96,14 @@ func serveAndDrain(c *cli.Context, e env, lk *lake.Lake, conn *ingest.Conn, rece
 	defer stopSinking()
 	sunk := make(chan error, 1)
 	go func() {
-		_, err := drain(sinking, e, lk, conn, ingest.SinkOptions{}, true)
+		_, err := drain(sinking, e, lk, conn, sink, true)
 		stopServing()
 		sunk <- err
 	}()
 	err := receiver.Serve(serving, listener)
 	stopSinking()
-	if sink := <-sunk; sink != nil && !errors.Is(sink, context.Canceled) {
-		return errors.Join(err, sink)
+	if failed := <-sunk; failed != nil && !errors.Is(failed, context.Canceled) {
+		return errors.Join(err, failed)
 	}
 	_, last := drain(context.WithoutCancel(c.Context), e, lk, conn, ingest.SinkOptions{Once: true}, c.Bool("quiet"))
 	return errors.Join(err, last)

@@ -45,7 +45,7 @@ func TestListenOTLP(t *testing.T) {
 	var stdout, stderr lockedBuffer
 	ended := make(chan int, 1)
 	go func() {
-		ended <- run(ctx, []string{"weir", "ingest", "--lake", dir, "--listen-otlp", ":0", "--json"}, nil, &stdout, &stderr)
+		ended <- run(ctx, []string{"weir", "ingest", "--lake", dir, "--listen-otlp", ":0", "--metrics", ":0", "--json"}, nil, &stdout, &stderr)
 	}()
 	url := regexp.MustCompile(`listening on (http://127\.0\.0\.1:\d+)`)
 	var found []string
@@ -69,12 +69,13 @@ func TestListenOTLP(t *testing.T) {
 			t.Fatal(resp.Status)
 		}
 	}
+	checkMetrics(t, stderr.String())
 	stop()
 	if code := <-ended; code != exitDone {
 		t.Fatalf("exit code %d: %s", code, stderr.String())
 	}
 	var stats otlp.Stats
-	if err := json.Unmarshal([]byte(stdout.String()), &stats); err != nil || stats != (otlp.Stats{Requests: 3, Events: 2, DeadLetters: 1}) {
+	if err := json.Unmarshal([]byte(stdout.String()), &stats); err != nil || stats != (otlp.Stats{Requests: 3, Events: 2, DeadLetters: 1, Bytes: stats.Bytes}) || stats.Bytes < 500 {
 		t.Errorf("%+v, %v", stats, err)
 	}
 	var rows bytes.Buffer
@@ -82,5 +83,67 @@ func TestListenOTLP(t *testing.T) {
 		"select (select count(*) from events.gateway_calls) as calls, (select count(*) from events.dead_letters) as letters"}, nil, &rows, &stderr)
 	if code != 0 || !strings.Contains(strings.Join(strings.Fields(rows.String()), ""), `"calls":"2","letters":"1"`) {
 		t.Errorf("exit code %d: %s%s", code, rows.String(), stderr.String())
+	}
+}
+
+// checkMetrics asks a process that has said where its metrics are: a receiver
+// that took three requests, with the sink of the embedded broker.
+func checkMetrics(t *testing.T, said string) {
+	t.Helper()
+	found := regexp.MustCompile(`metrics on (http://127\.0\.0\.1:\d+)/metrics`).FindStringSubmatch(said)
+	if found == nil {
+		t.Fatalf("it serves no metrics: %s", said)
+	}
+	resp, err := http.Get(found[1] + "/metrics")
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer resp.Body.Close()
+	body, err := io.ReadAll(resp.Body)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, want := range []string{`weir_otlp_requests_total{result="ok"} 3`, `weir_otlp_events_total 2`, "weir_sink_generations_total "} {
+		if !strings.Contains(string(body), "\n"+want) {
+			t.Errorf("no %s in the metrics", want)
+		}
+	}
+}
+
+// TestBrokerServesMetrics: and stops when it is told to.
+func TestBrokerServesMetrics(t *testing.T) {
+	dir := filepath.Join(t.TempDir(), "lake")
+	if code := run(t.Context(), []string{"weir", "init", "--lake", dir}, nil, io.Discard, io.Discard); code != 0 {
+		t.Fatal(code)
+	}
+	ctx, stop := context.WithCancel(t.Context())
+	defer stop()
+	var stdout, stderr lockedBuffer
+	ended := make(chan int, 1)
+	go func() {
+		ended <- run(ctx, []string{"weir", "broker", "--lake", dir, "--listen", "127.0.0.1:0", "--metrics", "127.0.0.1:0"}, nil, &stdout, &stderr)
+	}()
+	url := regexp.MustCompile(`metrics on (http://127\.0\.0\.1:\d+)/metrics`)
+	var found []string
+	for deadline := time.Now().Add(20 * time.Second); found == nil; found = url.FindStringSubmatch(stdout.String()) {
+		if time.Now().After(deadline) {
+			t.Fatalf("it serves no metrics: %s%s", stdout.String(), stderr.String())
+		}
+		time.Sleep(10 * time.Millisecond)
+	}
+	for path, want := range map[string]string{"/metrics": `weir_broker_waiting_records{topic="weir.chat"} 0`, "/healthz": "ok", "/readyz": `"ready":true`} {
+		resp, err := http.Get(found[1] + path)
+		if err != nil {
+			t.Fatal(err)
+		}
+		body, err := io.ReadAll(resp.Body)
+		resp.Body.Close()
+		if err != nil || resp.StatusCode != http.StatusOK || !strings.Contains(string(body), want) {
+			t.Errorf("%s: %s, %v, no %s", path, resp.Status, err, want)
+		}
+	}
+	stop()
+	if code := <-ended; code != exitDone {
+		t.Errorf("exit code %d: %s", code, stderr.String())
 	}
 }

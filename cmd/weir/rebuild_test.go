@@ -5,6 +5,7 @@ import (
 	"context"
 	"os"
 	"path/filepath"
+	"regexp"
 	"strings"
 	"testing"
 
@@ -72,7 +73,10 @@ func TestRebuild(t *testing.T) {
 		var out bytes.Buffer
 		ended <- run(sinking, []string{"weir", "sink", "--lake", dir, "--brokers", brokers, "--flush-every", "100ms"}, strings.NewReader(""), &out, &out)
 	}()
-	weir(t, ctx, 0, "erase", "--lake", dir, "--brokers", brokers, "--subject", subject, "--reason", "a test")
+	out = weir(t, ctx, 0, "erase", "--lake", dir, "--brokers", brokers, "--subject", subject, "--reason", "a test")
+	if !strings.Contains(out, "another Kafka still holds these records") || !regexp.MustCompile(`weir\.chat +[0-9]+ +[0-9]+-[0-9]+`).MatchString(out) {
+		t.Errorf("erase names no records of the topics:\n%s", out)
+	}
 	stop()
 	<-ended
 	weir(t, ctx, 0, "lake", "verify", "--lake", dir, "--erased", "--subject", subject)

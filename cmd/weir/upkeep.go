@@ -1,6 +1,7 @@
 package main
 
 import (
+	"errors"
 	"fmt"
 	"strconv"
 	"strings"
@@ -9,6 +10,8 @@ import (
 	"github.com/urfave/cli/v2"
 
 	"github.com/weir-lake/weir/lake/catalog"
+	"github.com/weir-lake/weir/lake/erasure"
+	"github.com/weir-lake/weir/lake/retention"
 	"github.com/weir-lake/weir/lake/upkeep"
 )
 
@@ -186,10 +189,12 @@ func lakeVacuum(e env, c *cli.Context) error {
 func lakeMaintainCommand(e env) *cli.Command {
 	return &cli.Command{
 		Name:  "maintain",
-		Usage: "compact, checkpoint, publish and vacuum: the upkeep of a lake in one command",
+		Usage: "forget, expire, compact, checkpoint, publish and vacuum: the upkeep of a lake in one command",
 		Description: "For cron or a systemd timer, every hour or every day. Run again it finds nothing to do; of two at once\n" +
-			"the second waits for the first.\n\nExample:\n   weir lake maintain --lake mylake",
-		Flags:  append(compactFlags(), lakeFlag(), jsonFlag(), quietFlag(), horizonFlag()),
+			"the second waits for the first. Where something has come of somebody who was erased, or a run of\n" +
+			"weir erase was stopped, weir erase --apply is done first. Then go rows that are older than the lake's\n" +
+			"retention.yaml allows, as by weir lake expire.\n\nExample:\n   weir lake maintain --lake mylake",
+		Flags:  append(compactFlags(), lakeFlag(), brokersFlag(), jsonFlag(), quietFlag(), horizonFlag(), nowFlag()),
 		Action: func(c *cli.Context) error { return lakeMaintain(e, c) },
 	}
 }
@@ -212,16 +217,35 @@ func lakeMaintain(e env, c *cli.Context) error {
 	if err != nil {
 		return err
 	}
+	// What cannot be carried out does not keep the lake from its upkeep.
+	forgotten, eraseErr := eraseLate(c.Context, e, lk, sendingOf(c), opts.Compact.Session)
+	expired, expireErr := expireByPolicy(e, c, lk)
+	if c.Context.Err() != nil {
+		return c.Context.Err()
+	}
 	done, err := upkeep.Maintain(c.Context, lk, opts)
 	bar.done()
-	if err != nil {
+	if err := errors.Join(eraseErr, expireErr, err); err != nil {
 		return err
 	}
 	if c.Bool("json") {
-		return printJSON(e.stdout, done)
+		return printJSON(e.stdout, maintained{done, forgotten, expired})
+	}
+	if len(forgotten.Tables) > 0 || forgotten.Purged > 0 {
+		printErased(e, forgotten)
+	}
+	if went(expired) {
+		printExpired(e, expired, false)
 	}
 	printUpkeep(e, done)
 	return nil
+}
+
+// maintained is what lake maintain did.
+type maintained struct {
+	upkeep.Upkeep
+	Erased  erasure.Report     `json:"erased"`
+	Expired []retention.Result `json:"expired"`
 }
 
 func printUpkeep(e env, done upkeep.Upkeep) {

@@ -22,6 +22,7 @@ import (
 	"os"
 	"path/filepath"
 	"strconv"
+	"sync/atomic"
 
 	"github.com/segmentio/kafka-go"
 	"github.com/twmb/franz-go/pkg/kfake"
@@ -53,6 +54,8 @@ type Broker struct {
 	addr    string
 	id      string
 	public  bool
+
+	warnings *atomic.Int64
 }
 
 // Open starts the lake's broker on its data and creates the topics that are
@@ -77,12 +80,13 @@ func Open(ctx context.Context, lk *lake.Lake, opts Options) (_ *Broker, err erro
 		return nil, fmt.Errorf("broker: %w", err)
 	}
 
+	warnings := new(atomic.Int64)
 	cluster, err := kfake.NewCluster(
 		kfake.NumBrokers(1),
 		kfake.ClusterID(lk.ClusterID()),
 		kfake.DataDir(filepath.Join(dir, "data")),
 		kfake.SyncWrites(),
-		kfake.WithLogger(logger{opts.Logger}),
+		kfake.WithLogger(logger{opts.Logger, warnings}),
 		kfake.ListenFn(func(network, _ string) (net.Listener, error) {
 			l, err := net.Listen(network, listen)
 			if err != nil {
@@ -99,7 +103,7 @@ func Open(ctx context.Context, lk *lake.Lake, opts Options) (_ *Broker, err erro
 	if err != nil {
 		return nil, fmt.Errorf("broker: open %s: %w", dir, err)
 	}
-	b := &Broker{cluster: cluster, lock: held, dir: dir, addr: cluster.ListenAddrs()[0], id: lk.ClusterID(), public: opts.Advertise}
+	b := &Broker{cluster: cluster, lock: held, dir: dir, addr: cluster.ListenAddrs()[0], id: lk.ClusterID(), public: opts.Advertise, warnings: warnings}
 	defer func() {
 		if err != nil {
 			cluster.Close()
@@ -117,6 +121,12 @@ func Open(ctx context.Context, lk *lake.Lake, opts Options) (_ *Broker, err erro
 		return nil, err
 	}
 	if err := CreateTopics(ctx, client, partitions, kafka.ConfigEntry{ConfigName: "segment.bytes", ConfigValue: strconv.Itoa(segmentBytes)}); err != nil {
+		return nil, err
+	}
+	if err := unroll(ctx, b.addr); err != nil {
+		return nil, err
+	}
+	if err := b.checkOffsets(ctx, lk); err != nil {
 		return nil, err
 	}
 	if opts.Advertise {
@@ -185,10 +195,17 @@ func listenAddress(listen string) (string, error) {
 
 // logger passes kfake's warnings on: they are the only sign of a write that
 // did not reach the disk.
-type logger struct{ log *slog.Logger }
+type logger struct {
+	log   *slog.Logger // nil: they are only counted
+	count *atomic.Int64
+}
 
 func (l logger) Logf(level kfake.LogLevel, format string, args ...any) {
-	if l.log == nil || level > kfake.LogLevelWarn {
+	if level > kfake.LogLevelWarn {
+		return
+	}
+	l.count.Add(1)
+	if l.log == nil {
 		return
 	}
 	l.log.Warn("embedded broker: " + fmt.Sprintf(format, args...))

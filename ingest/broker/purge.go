@@ -70,6 +70,38 @@ func roll(ctx context.Context, client *kgo.Client) error {
 	return err
 }
 
+// unroll gives topics their segments back that a process left small when it was
+// killed within a roll.
+func unroll(ctx context.Context, addr string) error {
+	client, err := kgo.NewClient(kgo.SeedBrokers(addr))
+	if err != nil {
+		return fmt.Errorf("broker: %w", err)
+	}
+	defer client.Close()
+	req := kmsg.NewPtrDescribeConfigsRequest()
+	for _, topic := range lake.Topics() {
+		resource := kmsg.NewDescribeConfigsRequestResource()
+		resource.ResourceType, resource.ResourceName, resource.ConfigNames = kmsg.ConfigResourceTypeTopic, topic, []string{"segment.bytes"}
+		req.Resources = append(req.Resources, resource)
+	}
+	resp, err := req.RequestWith(ctx, client)
+	if err != nil {
+		return fmt.Errorf("broker: segment.bytes: %w", err)
+	}
+	var small []string
+	for _, resource := range resp.Resources {
+		for _, config := range resource.Configs {
+			if config.Value != nil && *config.Value == smallest {
+				small = append(small, resource.ResourceName)
+			}
+		}
+	}
+	if len(small) == 0 {
+		return nil
+	}
+	return setSegmentBytes(ctx, client, small, fmt.Sprint(segmentBytes))
+}
+
 // abort writes records in a transaction that comes to nothing.
 func abort(ctx context.Context, client *kgo.Client, records []*kgo.Record) error {
 	if err := client.BeginTransaction(); err != nil {

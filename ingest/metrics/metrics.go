@@ -1,7 +1,8 @@
-// Package metrics shows what a running sink does: to Prometheus under /metrics,
-// and under /healthz and /readyz to whatever looks after processes. It keeps
-// numbers only and decides nothing. Start at New and Serve; docs/operations.md
-// says what each number means and when to be woken.
+// Package metrics shows what a running sink, OTLP receiver or embedded broker
+// does: to Prometheus under /metrics, and under /healthz and /readyz to whatever
+// looks after processes. It keeps numbers only and decides nothing. Start at New,
+// NewReceiver or NewBroker, and Serve; docs/operations.md says what each number
+// means and when to be woken.
 package metrics
 
 import (
@@ -24,6 +25,15 @@ const DefaultFetchBound = time.Minute
 type Options struct {
 	FetchBound time.Duration    // see DefaultFetchBound; 0: that
 	Clock      func() time.Time // nil: time.Now
+}
+
+func (o *Options) setDefaults() {
+	if o.Clock == nil {
+		o.Clock = time.Now
+	}
+	if o.FetchBound == 0 {
+		o.FetchBound = DefaultFetchBound
+	}
 }
 
 // Metrics is what is known of one sink. It is an ingest.Observer, and safe for
@@ -59,13 +69,8 @@ type topic struct {
 
 // New is for one sink that starts now.
 func New(opts Options) *Metrics {
+	opts.setDefaults()
 	m := &Metrics{registry: prometheus.NewRegistry(), clock: opts.Clock, bound: opts.FetchBound, topics: map[string]*topic{}}
-	if m.clock == nil {
-		m.clock = time.Now
-	}
-	if m.bound == 0 {
-		m.bound = DefaultFetchBound
-	}
 	m.started = m.clock()
 
 	m.records = m.counter("weir_sink_records_total", "Records of topics that are in the lake.", "topic")
@@ -89,9 +94,14 @@ func New(opts Options) *Metrics {
 	m.lag = m.gauge("weir_sink_lag", "Records of a partition that are not in the lake.")
 	m.registry.MustRegister(m.generations, m.commitSeconds,
 		prometheus.NewGaugeFunc(prometheus.GaugeOpts{Name: "weir_sink_last_commit_age_seconds", Help: "Since the last commit of any topic, or since the start."}, m.commitAge),
-		prometheus.NewGaugeFunc(prometheus.GaugeOpts{Name: "weir_sink_assigned_partitions", Help: "Partitions that this sink reads."}, m.assigned),
-		collectors.NewGoCollector(), collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}))
+		prometheus.NewGaugeFunc(prometheus.GaugeOpts{Name: "weir_sink_assigned_partitions", Help: "Partitions that this sink reads."}, m.assigned))
+	registerProcess(m.registry)
 	return m
+}
+
+// registerProcess adds what Go and the system know of the process.
+func registerProcess(registry *prometheus.Registry) {
+	registry.MustRegister(collectors.NewGoCollector(), collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}))
 }
 
 func (m *Metrics) counter(name, help, label string) *prometheus.CounterVec {

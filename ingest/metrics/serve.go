@@ -10,6 +10,7 @@ import (
 	"slices"
 	"time"
 
+	"github.com/prometheus/client_golang/prometheus"
 	"github.com/prometheus/client_golang/prometheus/promhttp"
 
 	"github.com/weir-lake/weir/lake"
@@ -46,18 +47,30 @@ func (m *Metrics) Readiness() Readiness {
 // Handler answers /metrics, /healthz (200 while the process lives) and /readyz
 // (a Readiness, with 200 or 503).
 func (m *Metrics) Handler() http.Handler {
+	return handler(m.registry, func() (bool, any) {
+		r := m.Readiness()
+		return r.Ready, r
+	})
+}
+
+// Source is what Serve serves: a Metrics, Receiver or Broker.
+type Source interface {
+	Handler() http.Handler
+}
+
+func handler(registry *prometheus.Registry, readiness func() (ready bool, answer any)) http.Handler {
 	mux := http.NewServeMux()
-	mux.Handle("GET /metrics", promhttp.HandlerFor(m.registry, promhttp.HandlerOpts{}))
+	mux.Handle("GET /metrics", promhttp.HandlerFor(registry, promhttp.HandlerOpts{}))
 	mux.HandleFunc("GET /healthz", func(w http.ResponseWriter, _ *http.Request) {
 		fmt.Fprintln(w, "ok")
 	})
 	mux.HandleFunc("GET /readyz", func(w http.ResponseWriter, _ *http.Request) {
-		r := m.Readiness()
+		ready, answer := readiness()
 		w.Header().Set("Content-Type", "application/json")
-		if !r.Ready {
+		if !ready {
 			w.WriteHeader(http.StatusServiceUnavailable)
 		}
-		_ = json.NewEncoder(w).Encode(r) // whoever asked has gone
+		_ = json.NewEncoder(w).Encode(answer) // whoever asked has gone
 	})
 	return mux
 }
@@ -72,7 +85,7 @@ type Server struct {
 // Serve listens on host:port; without a host only this machine can ask, and
 // port 0 is a free one. Nothing it answers is secret but it has no access
 // control either.
-func Serve(address string, m *Metrics) (*Server, error) {
+func Serve(address string, source Source) (*Server, error) {
 	host, port, err := net.SplitHostPort(address)
 	if err != nil {
 		return nil, lake.WithHint(fmt.Errorf("metrics: listen address %q: %w", address, err), "--metrics 127.0.0.1:9464")
@@ -82,10 +95,10 @@ func Serve(address string, m *Metrics) (*Server, error) {
 	}
 	listener, err := net.Listen("tcp", net.JoinHostPort(host, port))
 	if err != nil {
-		return nil, lake.WithHint(fmt.Errorf("metrics: %w", err), "name another port: each sink of a machine needs its own")
+		return nil, lake.WithHint(fmt.Errorf("metrics: %w", err), "name another port: each process of a machine needs its own")
 	}
 	s := &Server{
-		http:  &http.Server{Handler: m.Handler(), ReadHeaderTimeout: 5 * time.Second, WriteTimeout: 30 * time.Second},
+		http:  &http.Server{Handler: source.Handler(), ReadHeaderTimeout: 5 * time.Second, WriteTimeout: 30 * time.Second},
 		addr:  listener.Addr().String(),
 		ended: make(chan struct{}),
 	}

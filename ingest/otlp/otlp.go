@@ -54,7 +54,7 @@ type Options struct {
 	MaxInFlight int64            // bytes of all requests under way, unpacked; 0: DefaultMaxInFlight
 	AckTimeout  time.Duration    // how long a request waits for Kafka; 0: DefaultAckTimeout
 	Logger      *slog.Logger     // what was refused for weir's own reasons; nil: none
-	Now         func() time.Time // clock of dead letters; nil: time.Now
+	Now         func() time.Time // clock of dead letters and of Load; nil: time.Now
 }
 
 // Stats count what a Receiver acknowledged.
@@ -63,6 +63,15 @@ type Stats struct {
 	Events      int64 `json:"events"` // dead letters apart
 	DeadLetters int64 `json:"dead_letters"`
 	Refused     int64 `json:"refused"` // requests that got another answer than success
+	Bytes       int64 `json:"bytes"`   // of acknowledged requests, unpacked
+}
+
+// Load is how a Receiver does now.
+type Load struct {
+	InFlight     int64     // bytes of requests under way, unpacked
+	Unwritten    int64     // requests that Kafka did not take, or not in time
+	Acknowledged time.Time // when Kafka last took a request; zero: never
+	Failed       time.Time // when it last did not; zero: never
 }
 
 // Receiver is an http.Handler for OTLP. Close it after the last request.
@@ -73,7 +82,8 @@ type Receiver struct {
 	inFlight  atomic.Int64
 	closing   atomic.Bool
 
-	requests, events, deadLetters, refused atomic.Int64
+	requests, events, deadLetters, refused, bytes, unwritten atomic.Int64
+	acknowledged, failed                                     atomic.Int64 // Unix ns; 0: never
 }
 
 // New is a receiver that writes to the appender of opts.Open.
@@ -87,12 +97,29 @@ func New(opts Options) *Receiver {
 	if opts.Logger == nil {
 		opts.Logger = slog.New(slog.DiscardHandler)
 	}
+	if opts.Now == nil {
+		opts.Now = time.Now
+	}
 	return &Receiver{opts: opts, formats: []source.Format{otel.Format()}, committer: newCommitter(opts.Open)}
 }
 
 // Stats counts so far.
 func (r *Receiver) Stats() Stats {
-	return Stats{Requests: r.requests.Load(), Events: r.events.Load(), DeadLetters: r.deadLetters.Load(), Refused: r.refused.Load()}
+	return Stats{Requests: r.requests.Load(), Events: r.events.Load(), DeadLetters: r.deadLetters.Load(), Refused: r.refused.Load(), Bytes: r.bytes.Load()}
+}
+
+// Load is for metrics and health checks.
+func (r *Receiver) Load() Load {
+	at := func(ns int64) time.Time {
+		if ns == 0 {
+			return time.Time{}
+		}
+		return time.Unix(0, ns).UTC()
+	}
+	return Load{
+		InFlight: r.inFlight.Load(), Unwritten: r.unwritten.Load(),
+		Acknowledged: at(r.acknowledged.Load()), Failed: at(r.failed.Load()),
+	}
 }
 
 // Serve answers requests on the listener until ctx ends; then it takes no new
@@ -136,6 +163,7 @@ func (r *Receiver) ServeHTTP(w http.ResponseWriter, req *http.Request) {
 		r.requests.Add(1)
 		r.events.Add(call.events)
 		r.deadLetters.Add(call.rejected)
+		r.bytes.Add(call.bytes)
 		call.encoding.succeed(w, call.signal, call.rejected)
 		return
 	}
@@ -160,6 +188,7 @@ type fault struct {
 type received struct {
 	encoding encoding // of the answer
 	signal   *signal
+	bytes    int64
 	events   int64
 	rejected int64 // records that became dead letters
 }
@@ -184,6 +213,7 @@ func (r *Receiver) receive(req *http.Request) (received, *fault) {
 	if bad != nil {
 		return call, bad
 	}
+	call.bytes = int64(len(body))
 	document, err := call.encoding.document(body, call.signal)
 	if err != nil {
 		return call, &fault{http.StatusBadRequest, err.Error()}
@@ -203,11 +233,16 @@ func (r *Receiver) receive(req *http.Request) (received, *fault) {
 		hold = &holding{of: r} // the committer's now
 	}
 	if err != nil {
+		r.unwritten.Add(1)
+		r.failed.Store(r.opts.Now().UnixNano())
 		what := "Kafka did not take it: " + err.Error()
 		if errors.Is(err, context.DeadlineExceeded) {
 			what = "Kafka did not acknowledge in time"
 		}
 		return call, &fault{http.StatusServiceUnavailable, what}
+	}
+	if taken {
+		r.acknowledged.Store(r.opts.Now().UnixNano())
 	}
 	call.events, call.rejected = summary.Total.EventCount(), summary.Total.DeadLetterCount()
 	return call, nil

@@ -14,6 +14,10 @@ var secretNames = []string{
 	"encryptionkey", "masterkey", "credential", "credentials",
 }
 
+// A browser's origin trial token ends in this name. It stands in a site's pages
+// for everybody to read.
+const publicName = "origintrialtoken"
+
 // stages may stand behind such a name: API_KEY_PROD.
 var stages = []string{"prod", "production", "staging", "stage", "dev", "test", "live"}
 
@@ -132,6 +136,9 @@ func secretName(name string) (kind string, ok bool) {
 			plain = shorter
 			break
 		}
+	}
+	if strings.HasSuffix(plain, publicName) {
+		return "", false
 	}
 	for _, secret := range secretNames {
 		if strings.HasSuffix(plain, secret) {

@@ -42,6 +42,7 @@ func TestSecrets(t *testing.T) {
 		{"assigned_in_json", `{"db_password":"Tr0ub4dor&3","user":"app"}`, `{"db_password":"<password>","user":"app"}`},
 		{"assigned_in_escaped_json", `{\"api_key\": \"` + filler[:32] + `\"}`, `{\"api_key\": \"<secret>\"}`},
 		{"assigned_by_stage", "SERVICE_TOKEN_PROD=" + filler[:32], "SERVICE_TOKEN_PROD=<secret>"},
+		{"assigned_trial_token", "TRIAL_TOKEN=" + filler[:32], "TRIAL_TOKEN=<secret>"},
 		{"twice", key + " " + key, "<openai_key> <openai_key>"},
 	} {
 		t.Run(test.name, func(t *testing.T) {
@@ -74,6 +75,7 @@ func TestInnocentTexts(t *testing.T) {
 		"token := req.Header.Token1234567890abc",
 		"max_tokens: 4096, total_tokens=128000",
 		"tokenizer = 'cl100k_base_v2_2024_xyzabc'",
+		`"SystemEntropyOriginTrialToken": "` + filler[:44] + `/` + filler[:60] + `="`,
 		"password: string",
 		`"password": "${DB_PASSWORD_2}"`,
 		`api_key="your-api-key-1234567890abcdef"`,

@@ -17,6 +17,7 @@ import (
 	"github.com/weir-lake/weir/lake"
 	"github.com/weir-lake/weir/lake/catalog"
 	"github.com/weir-lake/weir/lake/duck"
+	"github.com/weir-lake/weir/lake/flock"
 	"github.com/weir-lake/weir/lake/upkeep"
 )
 
@@ -27,9 +28,19 @@ type Options struct {
 	// caller. The requests hold hashes only, which is enough to find rows, but not
 	// to find a name within a dead letter's body.
 	Names []string
+	// Record puts events into the lake: hashes of the ids that the erased leave
+	// behind, before their rows go. It returns when they are there. Without it
+	// (nil), what others say of such a row later is not recognised.
+	Record func(context.Context, []lake.Event) error
 	// Derive brings the derived tables up to date with the events. It is called
 	// once the events are rewritten; nil: they are as the caller wants them.
 	Derive func(context.Context) error
+	// Drain empties the lake's own broker of what is in the lake. Nil: there is none.
+	Drain func(context.Context) error
+	// IfNeeded leaves everything as it is where all requests have been carried out
+	// and nothing of the erased has come since. It is for a scheduler: otherwise a
+	// run deletes older versions whatever it finds.
+	IfNeeded bool
 	// Fault is called at the named steps, for tests that end the process there.
 	Fault func(step string)
 }
@@ -43,10 +54,13 @@ type Report struct {
 	// them, that held a subject: what was exported and trained is out of reach.
 	Datasets []DatasetHeld `json:"datasets"`
 	Runs     []string      `json:"runs"`
-	// Shared is how many of the remembered fingerprints were let go because
-	// events of others hold the same words.
-	Shared int `json:"shared"`
-	Prints int `json:"prints"` // fingerprints that Scan looks for from now on
+	// Records are those of another Kafka that still hold what was taken out, by
+	// cluster, topic, partition and offset.
+	Records []Records `json:"records"`
+	// Shared are the tables with events of others that hold the same words, by
+	// name: Scan does not look for these words any more.
+	Shared []Shared `json:"shared"`
+	Prints int      `json:"prints"` // fingerprints that Scan looks for from now on
 }
 
 // TableDone is what was taken out of a table.
@@ -68,31 +82,43 @@ const maxPasses = 20
 
 // Apply carries out every request in the ledger. It may run beside a sink,
 // upkeep and readers, wins over compaction, and can be run again at any time: what
-// a killed run has left, and what the erased have said since, is done then. What
-// others say later of a row that is gone, such as a judgement, is not recognised:
-// nothing ties it to them any more. Readers of older versions fail afterwards:
-// forgetting is the point.
+// a killed run has left, what the erased have said since, and what others have
+// said of it, is done then. Of two runs at once the second waits. Readers of older
+// versions fail afterwards: forgetting is the point.
 func Apply(ctx context.Context, lk *lake.Lake, opts Options) (Report, error) {
 	if opts.Fault == nil {
 		opts.Fault = func(string) {}
 	}
-	report, err := apply(ctx, lk, opts)
-	if err != nil {
+	report := Report{Tables: []TableDone{}, Datasets: []DatasetHeld{}, Runs: []string{}, Records: []Records{}, Shared: []Shared{}}
+	if err := apply(ctx, lk, opts, &report); err != nil {
 		return report, lake.WithHint(fmt.Errorf("erase: %w", err), "run it again: it goes on where it stopped (weir erase --apply)")
 	}
 	return report, nil
 }
 
-func apply(ctx context.Context, lk *lake.Lake, opts Options) (Report, error) {
-	report := Report{Tables: []TableDone{}, Datasets: []DatasetHeld{}, Runs: []string{}}
+func apply(ctx context.Context, lk *lake.Lake, opts Options, report *Report) error {
+	requests, err := readRequests(ctx, lk)
+	if report.Requests = len(requests); err != nil || len(requests) == 0 {
+		return err
+	}
+	unlock, err := flock.Lock(ctx, filepath.Join(lk.Dir(), "_erased", "lock"))
+	if err != nil {
+		return err
+	}
+	defer unlock()
+	if len(opts.Names) > 0 { // a run before this one may have forgotten them
+		if err := Remember(ctx, lk, opts.Names...); err != nil {
+			return err
+		}
+	}
 	done := map[string]TableDone{}
 	for pass := 0; ; pass++ {
 		if pass == maxPasses {
-			return report, fmt.Errorf("rows of erased subjects keep arriving: %d passes", pass)
+			return fmt.Errorf("rows of erased subjects keep arriving: %d passes", pass)
 		}
-		found, err := onePass(ctx, lk, opts, &report, done)
-		if err != nil || report.Requests == 0 {
-			return report, err
+		found, err := onePass(ctx, lk, opts, requests, done)
+		if err != nil {
+			return err
 		}
 		if !found {
 			break
@@ -101,35 +127,61 @@ func apply(ctx context.Context, lk *lake.Lake, opts Options) (Report, error) {
 	for _, table := range slices.Sorted(maps.Keys(done)) {
 		report.Tables = append(report.Tables, done[table])
 	}
+	if opts.IfNeeded {
+		if nothing, err := allDone(ctx, lk, requests); err != nil || nothing {
+			return err
+		}
+	}
 	opts.Fault("erase.after-events")
 	if opts.Derive != nil {
 		if err := opts.Derive(ctx); err != nil {
-			return report, err
+			return err
 		}
 	}
 	opts.Fault("erase.after-derive")
-	var err error
 	if report.Purged, err = purge(ctx, lk); err != nil {
-		return report, err
+		return err
 	}
-	if report.Prints, report.Shared, err = settlePrints(ctx, lk); err != nil {
-		return report, err
+	if opts.Drain != nil {
+		if err := opts.Drain(ctx); err != nil {
+			return err
+		}
 	}
-	return report, forget(ctx, lk)
+	p, err := loadPlan(ctx, lk)
+	if err != nil {
+		return err
+	}
+	report.Datasets, report.Runs = append(report.Datasets, p.Datasets...), append(report.Runs, p.Runs...)
+	report.Records = append(report.Records, p.Records...)
+	var shared []Shared
+	if report.Prints, shared, err = settlePrints(ctx, lk); err != nil {
+		return err
+	}
+	report.Shared = append(report.Shared, shared...)
+	if err := storeDone(ctx, lk, requests); err != nil {
+		return err
+	}
+	return forget(ctx, lk)
+}
+
+// readRequests gives the requests in the ledger, sorted.
+func readRequests(ctx context.Context, lk *lake.Lake) (_ []string, err error) {
+	session, _, err := duck.OpenLake(ctx, lk, duck.Options{Threads: 1})
+	if err != nil {
+		return nil, err
+	}
+	defer func() { err = errors.Join(err, session.Close()) }()
+	return session.Strings(ctx, "select distinct coalesce(request_id, id) from "+erasures+" where kind in ('subject', 'person') order by all")
 }
 
 // onePass looks for rows at the tables' heads and takes them out. found tells
 // that there were some, so that another look is due.
-func onePass(ctx context.Context, lk *lake.Lake, opts Options, report *Report, done map[string]TableDone) (found bool, err error) {
+func onePass(ctx context.Context, lk *lake.Lake, opts Options, requests []string, done map[string]TableDone) (found bool, err error) {
 	session, pinned, err := duck.OpenLakeAt(ctx, lk, duck.Moment{}, opts.Session)
 	if err != nil {
 		return false, err
 	}
 	defer func() { err = errors.Join(err, session.Close()) }()
-	requests, err := session.Strings(ctx, "select distinct coalesce(request_id, id) from "+erasures+" order by all")
-	if report.Requests = len(requests); err != nil || report.Requests == 0 {
-		return false, err
-	}
 	m := &match{session: session, key: lk.ErasureKey(), names: opts.Names}
 	if err := m.find(ctx, lk); err != nil {
 		return false, err
@@ -139,10 +191,13 @@ func onePass(ctx context.Context, lk *lake.Lake, opts Options, report *Report, d
 		return false, err
 	}
 	// First, so that a run that is killed later can go on, and be checked.
-	if err := errors.Join(m.keep(ctx, lk), keepPrints(ctx, lk, m)); err != nil {
+	if err := m.keep(ctx, lk); err != nil {
 		return false, err
 	}
-	if err := m.held(ctx, report); err != nil {
+	if err := keepPrints(ctx, lk, m); err != nil {
+		return false, err
+	}
+	if err := m.record(ctx, opts.Record); err != nil {
 		return false, err
 	}
 	opts.Fault("erase.before-rewrite")

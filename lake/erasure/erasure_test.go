@@ -132,8 +132,11 @@ func TestApply(t *testing.T) {
 	if want := []erasure.DatasetHeld{{Dataset: "d", Version: "1", Members: 1}}; !slices.Equal(report.Datasets, want) || !slices.Equal(report.Runs, []string{"run-0000-0001"}) {
 		t.Errorf("datasets %+v, runs %v", report.Datasets, report.Runs)
 	}
-	if report.Shared == 0 || report.Prints == 0 {
-		t.Errorf("shared %d, prints %d", report.Shared, report.Prints)
+	if want := []erasure.Shared{
+		{Table: "events.chat_messages", Pieces: 3, EventID: "event-0000-b1"},
+		{Table: "events.dead_letters", Pieces: 1, EventID: "letter-0002"},
+	}; !slices.Equal(report.Shared, want) || report.Prints == 0 {
+		t.Errorf("shared %+v, prints %d", report.Shared, report.Prints)
 	}
 	// The words that both were told are still his.
 	if left := found(t, lk, common); len(left) == 0 {
@@ -143,9 +146,11 @@ func TestApply(t *testing.T) {
 	if err != nil || len(audit.Problems) > 0 {
 		t.Errorf("audit: %+v, %v", audit.Problems, err)
 	}
-	again, err := erasure.Apply(t.Context(), lk, erasure.Options{})
-	if err != nil || len(again.Tables) > 0 || again.Purged > 0 {
-		t.Errorf("again: %+v, %v", again, err)
+	for _, opts := range []erasure.Options{{}, {IfNeeded: true, Derive: func(context.Context) error { t.Error("derived where nothing was needed"); return nil }}} {
+		again, err := erasure.Apply(t.Context(), lk, opts)
+		if err != nil || len(again.Tables) > 0 || again.Purged > 0 {
+			t.Errorf("again: %+v, %v", again, err)
+		}
 	}
 	table, err := lk.Table("events.chat_messages")
 	if err != nil {

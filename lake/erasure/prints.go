@@ -12,11 +12,9 @@ import (
 	"io/fs"
 	"maps"
 	"math/bits"
-	"path/filepath"
 	"slices"
 
 	"github.com/weir-lake/weir/lake"
-	"github.com/weir-lake/weir/lake/duck"
 )
 
 // What was erased is remembered by fingerprints, so that a scan can look for it
@@ -32,8 +30,13 @@ const (
 	modulus = 1<<61 - 1
 )
 
-// prints are fingerprints by the length of their pieces.
-type prints map[int]map[uint64]bool
+// prints are fingerprints.
+type prints struct {
+	pieces map[int]map[uint64]bool // by their length
+	// long are names that are longer than a piece, by the hash of their first
+	// piece, then by length: two may begin or end alike, and be of two people.
+	long map[uint64]map[int]map[uint64]bool
+}
 
 // base is where the polynomials are evaluated: secret, since who knows it can
 // test whether a text was erased.
@@ -67,15 +70,31 @@ func hashPiece(base uint64, piece []byte) uint64 {
 	return h
 }
 
-func (p prints) put(length int, h uint64) {
-	if p[length] == nil {
-		p[length] = map[uint64]bool{}
+func (p *prints) put(length int, h uint64) {
+	if p.pieces == nil {
+		p.pieces = map[int]map[uint64]bool{}
 	}
-	p[length][h] = true
+	if p.pieces[length] == nil {
+		p.pieces[length] = map[uint64]bool{}
+	}
+	p.pieces[length][h] = true
+}
+
+func (p *prints) putLong(head uint64, length int, h uint64) {
+	if p.long == nil {
+		p.long = map[uint64]map[int]map[uint64]bool{}
+	}
+	if p.long[head] == nil {
+		p.long[head] = map[int]map[uint64]bool{}
+	}
+	if p.long[head][length] == nil {
+		p.long[head][length] = map[uint64]bool{}
+	}
+	p.long[head][length][h] = true
 }
 
 // add remembers a text. One that is shorter than a piece says nothing of anybody.
-func (p prints) add(base uint64, text []byte) {
+func (p *prints) add(base uint64, text []byte) {
 	for rest := text; len(rest) >= pieceBytes; rest = rest[pieceBytes:] {
 		p.put(pieceBytes, hashPiece(base, rest[:pieceBytes]))
 	}
@@ -84,18 +103,32 @@ func (p prints) add(base uint64, text []byte) {
 	}
 }
 
-// addID remembers an id or a name, which may be short.
-func (p prints) addID(base uint64, id string) {
-	if len(id) >= minID && len(id) < pieceBytes {
-		p.put(len(id), hashPiece(base, []byte(id)))
+// addName remembers a name or an id as a whole, however short.
+func (p *prints) addName(base uint64, name string) {
+	switch {
+	case len(name) > pieceBytes:
+		p.putLong(hashPiece(base, []byte(name[:pieceBytes])), len(name), hashPiece(base, []byte(name)))
+	case name != "":
+		p.put(len(name), hashPiece(base, []byte(name)))
 	}
-	p.add(base, []byte(id))
 }
 
-func (p prints) count() int {
+// addID remembers an id, unless it is so short that others will have it.
+func (p *prints) addID(base uint64, id string) {
+	if len(id) >= minID {
+		p.addName(base, id)
+	}
+}
+
+func (p *prints) count() int {
 	n := 0
-	for _, set := range p {
+	for _, set := range p.pieces {
 		n += len(set)
+	}
+	for _, lengths := range p.long {
+		for _, set := range lengths {
+			n += len(set)
+		}
 	}
 	return n
 }
@@ -104,6 +137,8 @@ func (p prints) count() int {
 type searcher struct {
 	base   uint64
 	pieces []pieces
+	long   map[uint64]map[int]map[uint64]bool
+	reach  int // length of the longest that it finds; 0: there is none
 }
 
 // pieces are the fingerprints of one length.
@@ -113,36 +148,49 @@ type pieces struct {
 	set    map[uint64]bool
 }
 
-func (p prints) searcher(base uint64) searcher {
-	s := searcher{base: base}
-	for _, length := range slices.Sorted(maps.Keys(p)) {
+func (p *prints) searcher(base uint64) searcher {
+	s := searcher{base: base, long: p.long}
+	lengths := slices.Collect(maps.Keys(p.pieces))
+	if len(p.long) > 0 && !slices.Contains(lengths, pieceBytes) {
+		lengths = append(lengths, pieceBytes)
+	}
+	slices.Sort(lengths)
+	for _, length := range lengths {
 		top := uint64(1)
 		for range length - 1 {
 			top = mulmod(top, base)
 		}
-		s.pieces = append(s.pieces, pieces{length, top, p[length]})
+		s.pieces = append(s.pieces, pieces{length, top, p.pieces[length]})
+		s.reach = length
+	}
+	for _, lengths := range p.long {
+		for length := range lengths {
+			s.reach = max(s.reach, length)
+		}
 	}
 	return s
 }
 
-// longest is the length of the longest piece; 0: there is none.
-func (s searcher) longest() int {
-	if len(s.pieces) == 0 {
-		return 0
-	}
-	return s.pieces[len(s.pieces)-1].length
-}
-
-// search calls found for each place of a text where a remembered piece begins.
+// search calls found for each place of a text where something remembered
+// begins.
 func (s searcher) search(text []byte, found func(at, length int, h uint64)) {
 	for _, p := range s.pieces {
-		if len(p.set) == 0 || len(text) < p.length {
+		heads := s.long
+		if p.length != pieceBytes {
+			heads = nil
+		}
+		if len(text) < p.length || len(p.set) == 0 && len(heads) == 0 {
 			continue
 		}
 		h := hashPiece(s.base, text[:p.length])
 		for at := 0; ; at++ {
 			if p.set[h] {
 				found(at, p.length, h)
+			}
+			if len(heads) > 0 {
+				if lengths, ok := heads[h]; ok {
+					s.whole(text, at, lengths, found)
+				}
 			}
 			if at+p.length >= len(text) {
 				break
@@ -153,40 +201,93 @@ func (s searcher) search(text []byte, found func(at, length int, h uint64)) {
 	}
 }
 
-// stored is the file of fingerprints.
-type stored struct {
-	Prints map[int][]uint64 `json:"prints"` // sorted, by the length of their pieces
-	// Open says that events of others have not been looked through yet.
-	Open bool `json:"open"`
+// whole looks whether a long name goes on as it has begun.
+func (s searcher) whole(text []byte, at int, lengths map[int]map[uint64]bool, found func(at, length int, h uint64)) {
+	for length, set := range lengths {
+		if at+length > len(text) {
+			continue
+		}
+		if h := hashPiece(s.base, text[at:at+length]); set[h] {
+			found(at, length, h)
+		}
+	}
 }
 
-func loadPrints(ctx context.Context, lk *lake.Lake) (prints, bool, error) {
+// remembered is what a lake remembers of the erased.
+type remembered struct {
+	texts prints // pieces of texts; those that others said as well are let go
+	names prints // names and ids, for good
+	open  bool   // the texts have not been compared with those of others yet
+}
+
+// all are those of both kinds.
+func (r *remembered) all() *prints {
+	p := &prints{long: r.names.long}
+	for _, of := range []prints{r.texts, r.names} {
+		for length, set := range of.pieces {
+			for h := range set {
+				p.put(length, h)
+			}
+		}
+	}
+	return p
+}
+
+// stored is the file of fingerprints. Lists are sorted.
+type stored struct {
+	Prints map[int][]uint64            `json:"prints"` // of texts, by the length of their pieces
+	Names  map[int][]uint64            `json:"names"`
+	Long   map[uint64]map[int][]uint64 `json:"long"`
+	Open   bool                        `json:"open"`
+}
+
+func loadPrints(ctx context.Context, lk *lake.Lake) (*remembered, error) {
+	r := &remembered{}
 	data, err := lake.ReadFile(ctx, lk.Storage(), printsName)
 	if errors.Is(err, fs.ErrNotExist) {
-		return prints{}, false, nil
+		return r, nil
 	}
 	var s stored
 	if err == nil {
 		err = json.Unmarshal(data, &s)
 	}
 	if err != nil {
-		return nil, false, fmt.Errorf("%s: %w", printsName, err)
+		return nil, fmt.Errorf("%s: %w", printsName, err)
 	}
-	p := prints{}
+	r.open = s.Open
 	for length, list := range s.Prints {
 		for _, h := range list {
-			p.put(length, h)
+			r.texts.put(length, h)
 		}
 	}
-	return p, s.Open, nil
+	for length, list := range s.Names {
+		for _, h := range list {
+			r.names.put(length, h)
+		}
+	}
+	for head, lengths := range s.Long {
+		for length, list := range lengths {
+			for _, h := range list {
+				r.names.putLong(head, length, h)
+			}
+		}
+	}
+	return r, nil
 }
 
-func storePrints(ctx context.Context, lk *lake.Lake, p prints, open bool) error {
-	s := stored{Prints: map[int][]uint64{}, Open: open}
-	for length, set := range p {
-		if len(set) > 0 {
-			s.Prints[length] = slices.Sorted(maps.Keys(set))
+func (r *remembered) store(ctx context.Context, lk *lake.Lake) error {
+	sorted := func(by map[int]map[uint64]bool) map[int][]uint64 {
+		lists := map[int][]uint64{}
+		for length, set := range by {
+			if len(set) > 0 {
+				lists[length] = slices.Sorted(maps.Keys(set))
+			}
 		}
+		return lists
+	}
+	s := stored{Prints: sorted(r.texts.pieces), Names: sorted(r.names.pieces), Long: map[uint64]map[int][]uint64{}, Open: r.open}
+	for head, lengths := range r.names.long {
+		s.Long[head] = sorted(lengths)
 	}
 	data, err := json.Marshal(s)
 	if err != nil {
@@ -195,31 +296,28 @@ func storePrints(ctx context.Context, lk *lake.Lake, p prints, open bool) error 
 	return putPrivate(ctx, lk, printsName, data)
 }
 
-// keepPrints remembers the rows that a match is about to take out.
+// keepPrints remembers the rows that a match is about to take out, and the names
+// and ids that are gone with them.
 func keepPrints(ctx context.Context, lk *lake.Lake, m *match) error {
-	p, _, err := loadPrints(ctx, lk)
+	r, err := loadPrints(ctx, lk)
 	if err != nil {
 		return err
 	}
 	b := base(lk.ErasureKey())
-	for _, name := range m.names {
-		p.addID(b, name)
+	dead, err := m.session.Strings(ctx, "select name from gone.dead where is_own")
+	if err != nil {
+		return err
 	}
-	for _, query := range []string{"select name from gone.subjects", "select name from gone.persons"} {
-		names, err := m.session.Strings(ctx, query)
-		if err != nil {
-			return err
-		}
-		for _, name := range names {
-			p.addID(b, name)
-		}
+	for _, name := range dead {
+		r.names.addID(b, name)
 	}
-	for _, table := range append(m.tables(), deadLetters) {
-		if err := m.texts(ctx, table, func(text string) { p.add(b, []byte(text)) }); err != nil {
+	for _, table := range append(tables(), deadLetters) {
+		if err := m.texts(ctx, table, func(text string) { r.texts.add(b, []byte(text)) }); err != nil {
 			return err
 		}
 	}
-	return storePrints(ctx, lk, p, true)
+	r.open = true
+	return r.store(ctx, lk)
 }
 
 // texts gives the texts in a table's rows that are to go, but for the columns
@@ -260,39 +358,4 @@ func walk(value any, each func(string)) {
 			walk(one, each)
 		}
 	}
-}
-
-// settlePrints lets go of the fingerprints that are also in the events of
-// others: those words were not only the erased one's.
-func settlePrints(ctx context.Context, lk *lake.Lake) (kept, shared int, err error) {
-	p, open, err := loadPrints(ctx, lk)
-	if err != nil || !open {
-		return p.count(), 0, err
-	}
-	others := p.searcher(base(lk.ErasureKey()))
-	before := p.count()
-	names, err := lk.Tables(ctx, "events")
-	if err != nil {
-		return 0, 0, err
-	}
-	for _, name := range names {
-		table, err := lk.Table(name)
-		if err != nil {
-			return 0, 0, err
-		}
-		snapshot, err := table.Snapshot(ctx)
-		if err != nil {
-			return 0, 0, err
-		}
-		for _, file := range snapshot.Files {
-			path := filepath.Join(duck.TableDir(lk.Dir(), name), filepath.FromSlash(file.Path))
-			err := readTexts(path, func(_ string, text []byte) {
-				others.search(text, func(_, length int, h uint64) { delete(p[length], h) })
-			})
-			if err != nil {
-				return 0, 0, fmt.Errorf("%s: %s: %w", name, file.Path, err)
-			}
-		}
-	}
-	return p.count(), before - p.count(), storePrints(ctx, lk, p, false)
 }

@@ -53,8 +53,9 @@ func TestShortTexts(t *testing.T) {
 		t.Errorf("%d prints of what says nothing of anybody", p.count())
 	}
 	p.addID(7, "session-0001")
+	p.addID(7, "https://example.org/conversations/of/adelheid")
 	places := []int{}
-	p.searcher(7).search([]byte(strings.Repeat("x", 30)+"session-0001"), func(at, length int, _ uint64) { places = append(places, at, length) })
+	p.searcher(7).search([]byte(strings.Repeat("x", 30)+"session-0001, https://example.org/conversations/of/berthold"), func(at, length int, _ uint64) { places = append(places, at, length) })
 	if len(places) != 2 || places[0] != 30 || places[1] != 12 {
 		t.Errorf("found at %v", places)
 	}

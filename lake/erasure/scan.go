@@ -1,8 +1,6 @@
 package erasure
 
 import (
-	"bufio"
-	"bytes"
 	"context"
 	"encoding/base64"
 	"errors"
@@ -14,9 +12,6 @@ import (
 	"path/filepath"
 	"slices"
 	"strings"
-
-	"github.com/klauspost/compress/zstd"
-	"github.com/parquet-go/parquet-go"
 
 	"github.com/weir-lake/weir/lake"
 )
@@ -40,19 +35,18 @@ type ScanReport struct {
 
 // Scan reads every byte below the lake's folder: files as they lie, the values
 // of every Parquet file's columns, base64 in dead letters decoded, and what is
-// compressed with zstd, such as batches of the embedded broker. It looks for the
+// compressed in any way that Kafka knows, such as batches of the embedded broker. It looks for the
 // fingerprints of all that was erased, and for the plain names given. Progress is
 // told the bytes read; it may be nil.
 func Scan(ctx context.Context, lk *lake.Lake, names []string, progress func(bytes int64)) (ScanReport, error) {
-	p, _, err := loadPrints(ctx, lk)
+	r, err := loadPrints(ctx, lk)
 	if err != nil {
 		return ScanReport{}, fmt.Errorf("scan: %w", err)
 	}
 	b := base(lk.ErasureKey())
+	p := r.all()
 	for _, name := range names {
-		if len(name) > 0 {
-			p.put(len(name), hashPiece(b, []byte(name)))
-		}
+		p.addName(b, name)
 	}
 	s := &scanner{searcher: p.searcher(b), report: ScanReport{Prints: p.count(), Findings: []Finding{}}}
 	if progress == nil {
@@ -111,7 +105,7 @@ func (s *scanner) file(name, relative string) (int64, error) {
 	if strings.HasSuffix(relative, ".parquet") {
 		layer, table := path.Split(path.Dir(relative))
 		// A torn file is verify's to report; its bytes have been looked at.
-		_ = readTexts(name, func(column string, text []byte) {
+		_ = readTexts(name, func(column string, _ int64, text []byte) {
 			s.report.Decoded += int64(len(text))
 			s.look(relative, "column "+column, -1, text)
 			if path.Base(layer)+"."+table == deadLetters && column == "body" {
@@ -128,7 +122,7 @@ const scanBlock = 1 << 20
 
 // raw looks at the bytes as they lie, and at what is compressed within.
 func (s *scanner) raw(f *os.File, relative string) (int64, error) {
-	longest := max(1, s.longest())
+	longest := max(batchBytes, s.reach) // what may lie across two blocks
 	isParquet := strings.HasSuffix(relative, ".parquet")
 	buffer := make([]byte, 0, scanBlock+longest)
 	var at int64
@@ -153,35 +147,6 @@ func (s *scanner) raw(f *os.File, relative string) (int64, error) {
 	}
 }
 
-var zstdMagic = []byte{0x28, 0xb5, 0x2f, 0xfd}
-
-// frames decompresses the zstd frames that begin in a buffer, at or behind from.
-func (s *scanner) frames(f *os.File, relative string, buffer []byte, offset int64, from int) {
-	from = max(0, from-len(zstdMagic)+1)
-	for {
-		at := bytes.Index(buffer[from:], zstdMagic)
-		if at < 0 {
-			return
-		}
-		from += at
-		s.frame(io.NewSectionReader(f, offset+int64(from), 64<<20), relative, offset+int64(from))
-		from += len(zstdMagic)
-	}
-}
-
-// frame looks through one compressed frame. What is none, or is cut off, ends it.
-func (s *scanner) frame(r io.Reader, relative string, offset int64) {
-	decoder, err := zstd.NewReader(r, zstd.WithDecoderConcurrency(1), zstd.WithDecoderMaxMemory(64<<20), zstd.IgnoreChecksum(true))
-	if err != nil {
-		return
-	}
-	defer decoder.Close()
-	var text bytes.Buffer
-	_, _ = io.Copy(&text, io.LimitReader(bufio.NewReader(decoder), 64<<20)) // up to where it makes no sense
-	s.report.Decoded += int64(text.Len())
-	s.look(relative, fmt.Sprintf("compressed at byte %d", offset), -1, text.Bytes())
-}
-
 // look searches a text. Offset is where it lies in the file; negative: nowhere
 // in particular.
 func (s *scanner) look(relative, where string, offset int64, text []byte) {
@@ -197,71 +162,4 @@ func (s *scanner) look(relative, where string, offset int64, text []byte) {
 		}
 		s.report.Findings[i].Count++
 	})
-}
-
-// readTexts gives the texts in a Parquet file, with the columns that they stand
-// in.
-func readTexts(path string, each func(column string, text []byte)) (err error) {
-	f, err := os.Open(path)
-	if err != nil {
-		return err
-	}
-	defer f.Close()
-	info, err := f.Stat()
-	if err != nil {
-		return err
-	}
-	defer func() {
-		if p := recover(); p != nil { // the library panics on some malformed files
-			err = fmt.Errorf("%v", p)
-		}
-	}()
-	file, err := parquet.OpenFile(f, info.Size(), parquet.SkipPageIndex(true), parquet.SkipBloomFilters(true))
-	if err != nil {
-		return err
-	}
-	columns := file.Schema().Columns()
-	for _, group := range file.RowGroups() {
-		for i, chunk := range group.ColumnChunks() {
-			if chunk.Type().Kind() != parquet.ByteArray {
-				continue
-			}
-			if err := readColumn(chunk, columns[i][0], each); err != nil {
-				return err
-			}
-		}
-	}
-	return nil
-}
-
-func readColumn(chunk parquet.ColumnChunk, column string, each func(column string, text []byte)) error {
-	pages := chunk.Pages()
-	defer pages.Close()
-	values := make([]parquet.Value, 512)
-	for {
-		page, err := pages.ReadPage()
-		if errors.Is(err, io.EOF) {
-			return nil
-		}
-		if err != nil {
-			return err
-		}
-		reader := page.Values()
-		for {
-			n, err := reader.ReadValues(values)
-			for _, value := range values[:n] {
-				if !value.IsNull() {
-					each(column, value.ByteArray())
-				}
-			}
-			if errors.Is(err, io.EOF) || err == nil && n == 0 {
-				break
-			}
-			if err != nil {
-				parquet.Release(page)
-				return err
-			}
-		}
-		parquet.Release(page)
-	}
 }

@@ -10,7 +10,6 @@ import (
 	"os"
 	"path/filepath"
 	"syscall"
-	"time"
 )
 
 // Lock waits for the lock of a file, which it makes where it is not there, and
@@ -24,20 +23,32 @@ func Lock(ctx context.Context, path string) (unlock func(), err error) {
 	if err != nil {
 		return nil, err
 	}
-	for {
-		err := syscall.Flock(int(file.Fd()), syscall.LOCK_EX|syscall.LOCK_NB)
-		if err == nil {
-			return func() { file.Close() }, nil
-		}
-		if !errors.Is(err, syscall.EWOULDBLOCK) && !errors.Is(err, syscall.EINTR) {
+	// Asked for and not polled: the kernel wakes who waits, longest first, where
+	// polling would leave the lock to whoever asks at the right moment.
+	locked := make(chan error, 1)
+	go func() { locked <- wait(int(file.Fd())) }()
+	select {
+	case err := <-locked:
+		if err != nil {
 			file.Close()
 			return nil, fmt.Errorf("lock %s: %w", path, err)
 		}
-		select { // polled, because a blocked flock cannot be cancelled
-		case <-ctx.Done():
+		return func() { file.Close() }, nil
+	case <-ctx.Done():
+		// A blocked flock cannot be cancelled: what it gets is given up.
+		go func() {
+			<-locked
 			file.Close()
-			return nil, ctx.Err()
-		case <-time.After(20 * time.Millisecond):
+		}()
+		return nil, ctx.Err()
+	}
+}
+
+// wait blocks until the lock is there.
+func wait(fd int) error {
+	for {
+		if err := syscall.Flock(fd, syscall.LOCK_EX); !errors.Is(err, syscall.EINTR) {
+			return err
 		}
 	}
 }

@@ -18,6 +18,7 @@ import (
 	"github.com/weir-lake/weir/lake/derive"
 	"github.com/weir-lake/weir/lake/duck"
 	"github.com/weir-lake/weir/lake/erasure"
+	"github.com/weir-lake/weir/lake/retention"
 	"github.com/weir-lake/weir/lake/upkeep"
 )
 
@@ -66,10 +67,10 @@ type Compared struct {
 // ErrMoved: a sink or another writer changed the lake while it was compared.
 var ErrMoved = errors.New("the lake changed meanwhile")
 
-// Run makes a new generation of the lake below it, with the erasures applied,
-// compares each table with it by logical hash, and replaces what differs: tables
-// of events in one commit each, with their offsets, fenced against a sink that is
-// running; a table whose log is broken by moving its folder away; derived tables
+// Run makes a new generation of the lake below it, with the erasures and what
+// retention took out applied, compares each table with it by logical hash, and
+// replaces what differs: tables of events in one commit each, with their offsets,
+// fenced against a sink that is running; a table whose log is broken by moving its folder away; derived tables
 // by computing them whole where the lake is, after which they have to equal those
 // of the generation. Readers of the catalog see all of it at once, when the caller
 // publishes. A run that is stopped leaves the lake usable, and the next one starts
@@ -109,6 +110,9 @@ func run(ctx context.Context, lk *lake.Lake, opts Options) (_ []Compared, err er
 		return nil, err
 	}
 	if _, err := erasure.Apply(ctx, generation, erasure.Options{Session: opts.Session}); err != nil {
+		return nil, err
+	}
+	if err := retention.Replay(ctx, lk, generation, opts.Session); err != nil {
 		return nil, err
 	}
 	if err := opts.Derive(ctx, generation, true); err != nil {
@@ -279,6 +283,9 @@ func adopt(ctx context.Context, to *lake.Lake, head *lake.Snapshot, files []lake
 		held = current.Txns
 	}
 	commit.Operation, commit.Columns, commit.Add = "rebuild", head.Columns, files
+	// What says why offsets have no row any more has to outlive a log that is lost.
+	commit.Info = maps.Clone(head.Info)
+	maps.DeleteFunc(commit.Info, func(key, _ string) bool { return key != lake.InfoErasure && key != lake.InfoRetention })
 	for _, app := range slices.Sorted(maps.Keys(head.Txns)) {
 		expect, ok := held[app]
 		if !ok {

@@ -158,7 +158,7 @@ func (c *compaction) merge(ctx context.Context, head *lake.Snapshot, files []lak
 		}
 		c.session = session
 	}
-	file, err := rewrite(ctx, c.session, c.lake, head, files)
+	file, err := rewrite(ctx, c.session, c.lake, head, merging(files))
 	if err != nil {
 		return nil, err
 	}

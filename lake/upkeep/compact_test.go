@@ -282,16 +282,16 @@ func TestCheckMergedFindsAWrongRow(t *testing.T) {
 	lk := laketest.New(t)
 	appendEach(t, lk, 0, 3)
 	session, head := open(t), snapshot(t, lk, messages)
-	merged, err := rewrite(t.Context(), session, lk, head, head.Files[:2])
+	merged, err := rewrite(t.Context(), session, lk, head, merging(head.Files[:2]))
 	if err != nil {
 		t.Fatal(err)
 	}
-	if err := checkMerged(t.Context(), session, lk, head, head.Files[:2], merged); err != nil {
+	if err := checkMerged(t.Context(), session, lk, head, merging(head.Files[:2]), merged); err != nil {
 		t.Error(err)
 	}
 	for name, inputs := range map[string][]lake.DataFile{"other rows": head.Files[1:], "too few": head.Files} {
 		merged.Rows = int64(len(inputs))
-		if err := checkMerged(t.Context(), session, lk, head, inputs, merged); !errors.Is(err, errUnfaithful) {
+		if err := checkMerged(t.Context(), session, lk, head, merging(inputs), merged); !errors.Is(err, errUnfaithful) {
 			t.Errorf("%s: %v", name, err)
 		}
 	}

@@ -16,8 +16,8 @@ import (
 	"github.com/weir-lake/weir/lake/duck"
 )
 
-// errUnfaithful: a merged file does not hold the rows of its inputs.
-var errUnfaithful = errors.New("the merged file does not hold the rows of its inputs")
+// errUnfaithful: a file that was written does not hold the rows of its inputs.
+var errUnfaithful = errors.New("the new file does not hold the rows of its inputs")
 
 // Views of the session for the rows of a merge.
 const (
@@ -26,17 +26,43 @@ const (
 	after       = viewsSchema + ".merged"
 )
 
+// Without writes a live file of an events table again, durably, but for some
+// rows, n of them: those whose place in Kafka (kafka_cluster, kafka_topic,
+// kafka_partition, kafka_offset) stands in the session's table named gone. Rows
+// keep their order, and what is written is compared with what is to stay. The
+// caller commits the file in the place of the old one. On error it is not there.
+func Without(ctx context.Context, session *duck.Session, lk *lake.Lake, table *lake.Snapshot, file lake.DataFile, gone string, n int64) (lake.DataFile, error) {
+	return rewrite(ctx, session, lk, table, rewriting{
+		prefix: "kept-", files: []lake.DataFile{file}, rows: file.Rows - n,
+		but: " anti join " + gone + " using (kafka_cluster, kafka_topic, kafka_partition, kafka_offset)",
+	})
+}
+
+// merging is the rewriting of all rows of some files into one.
+func merging(files []lake.DataFile) rewriting {
+	r := rewriting{prefix: "merged-", files: files}
+	for _, file := range files {
+		r.rows += file.Rows
+	}
+	return r
+}
+
+// rewriting is a file to be made of others.
+type rewriting struct {
+	prefix string // of its name
+	files  []lake.DataFile
+	but    string // SQL after the scan of the files: which rows to leave out
+	rows   int64  // that it must have
+}
+
 // rewrite writes the rows of some files of a table into a new one in its
 // folder, durably, and compares. On error the file is gone.
-func rewrite(ctx context.Context, session *duck.Session, lk *lake.Lake, table *lake.Snapshot, files []lake.DataFile) (lake.DataFile, error) {
-	file := lake.DataFile{Path: "merged-" + uuid.NewString() + ".parquet"}
-	for _, input := range files {
-		file.Rows += input.Rows
-	}
+func rewrite(ctx context.Context, session *duck.Session, lk *lake.Lake, table *lake.Snapshot, r rewriting) (lake.DataFile, error) {
+	file := lake.DataFile{Path: r.prefix + uuid.NewString() + ".parquet", Rows: r.rows}
 	path := filepath.Join(duck.TableDir(lk.Dir(), table.Table), file.Path)
-	err := writeMerged(ctx, session, lk, table, files, path)
+	err := writeMerged(ctx, session, lk, table, r, path)
 	if err == nil {
-		err = checkMerged(ctx, session, lk, table, files, file)
+		err = checkMerged(ctx, session, lk, table, r, file)
 	}
 	var info os.FileInfo
 	if err == nil {
@@ -49,13 +75,13 @@ func rewrite(ctx context.Context, session *duck.Session, lk *lake.Lake, table *l
 	return file, nil
 }
 
-func writeMerged(ctx context.Context, session *duck.Session, lk *lake.Lake, table *lake.Snapshot, files []lake.DataFile, path string) error {
-	options := fmt.Sprintf("format parquet, compression zstd, compression_level 1, row_group_size %d", rowGroupRows(files))
+func writeMerged(ctx context.Context, session *duck.Session, lk *lake.Lake, table *lake.Snapshot, r rewriting, path string) error {
+	options := fmt.Sprintf("format parquet, compression zstd, compression_level 1, row_group_size %d", rowGroupRows(r.files))
 	if ids := duck.FieldIDs(table.Columns); ids != "" {
 		options += ", field_ids " + ids
 	}
-	err := session.Exec(ctx, fmt.Sprintf("copy (select %s from %s order by %s) to %s (%s)", columnList(table.Columns),
-		duck.Scan(lk.Dir(), table, files, "filename = true", "file_row_number = true"), order(table.Columns), duck.Literal(path), options))
+	err := session.Exec(ctx, fmt.Sprintf("copy (select %s from %s%s order by %s) to %s (%s)", columnList(table.Columns),
+		duck.Scan(lk.Dir(), table, r.files, "filename = true", "file_row_number = true"), r.but, order(table.Columns), duck.Literal(path), options))
 	if err != nil {
 		return err
 	}
@@ -92,7 +118,7 @@ func rowGroupRows(files []lake.DataFile) int64 {
 
 // checkMerged compares a merged file with its inputs: columns and types as they
 // stand in it, the number of rows, and what is in them.
-func checkMerged(ctx context.Context, session *duck.Session, lk *lake.Lake, table *lake.Snapshot, files []lake.DataFile, merged lake.DataFile) error {
+func checkMerged(ctx context.Context, session *duck.Session, lk *lake.Lake, table *lake.Snapshot, r rewriting, merged lake.DataFile) error {
 	path := duck.Literal(filepath.Join(duck.TableDir(lk.Dir(), table.Table), merged.Path))
 	found, err := session.Describe(ctx, "select * from read_parquet("+path+")")
 	if err != nil {
@@ -110,13 +136,15 @@ func checkMerged(ctx context.Context, session *duck.Session, lk *lake.Lake, tabl
 	}
 	var hashes [2]string
 	for i, side := range []struct {
-		view  string
-		files []lake.DataFile
-	}{{before, files}, {after, []lake.DataFile{merged}}} {
+		view, rows string
+	}{
+		{before, duck.Scan(lk.Dir(), table, r.files) + r.but},
+		{after, duck.Scan(lk.Dir(), table, []lake.DataFile{merged})},
+	} {
 		if err := session.Exec(ctx, "create schema if not exists "+viewsSchema); err != nil {
 			return err
 		}
-		if err := session.RegisterQuery(ctx, side.view, "select "+columnList(table.Columns)+" from "+duck.Scan(lk.Dir(), table, side.files)); err != nil {
+		if err := session.RegisterQuery(ctx, side.view, "select "+columnList(table.Columns)+" from "+side.rows); err != nil {
 			return err
 		}
 		if hashes[i], err = derive.LogicalHash(ctx, session, side.view); err != nil {

@@ -1,6 +1,6 @@
 // Package autogen reads what teams of AutoGen's agents log: the messages of
-// AutoGen 0.4 and later, labelled transcripts as the Who&When set keeps them,
-// and the runtime log of AutoGen 0.2, a database. docs/formats/autogen.md and
+// AutoGen 0.4 and later, the chat histories of 0.2 and AG2, labelled transcripts
+// as the Who&When set keeps them, and the runtime log of 0.2, a database. docs/formats/autogen.md and
 // autogen-runtime.md have the mappings. Start at Format and Runtime.
 package autogen
 
@@ -13,11 +13,11 @@ import (
 	"github.com/weir-lake/weir/ingest/source/llm/rawjson"
 )
 
-// Format is the format of messages and of labelled transcripts.
+// Format is the format of messages, chat histories and labelled transcripts.
 func Format() source.Format {
 	return source.Format{
 		Name:    "autogen",
-		Doc:     "AutoGen and Magentic-One: messages of a team, or transcripts with failure labels as in Who&When (JSON)",
+		Doc:     "AutoGen, AG2 and Magentic-One: messages of a team, chat histories, or transcripts with failure labels as in Who&When (JSON)",
 		Version: 1,
 		Detect:  detect,
 		Read:    read,
@@ -46,8 +46,13 @@ func detect(p source.Probe) int {
 		}
 		return 0
 	}
-	if isMessage(o) || isResult(o) {
+	switch {
+	case isMessage(o), isResult(o):
 		return 85
+	case isChatResult(o):
+		return 80
+	case isTurn(o) && isHistory(p.Head):
+		return 60
 	}
 	history := o.Objects("history")
 	if len(history) == 0 || !o.Has("question") || !history[0].Has("role") || !history[0].Has("content") {
@@ -57,7 +62,7 @@ func detect(p source.Probe) int {
 }
 
 func read(ctx context.Context, in *source.Input, out source.Out) error {
-	t := newTeam(out)
+	t, chat := newTeam(out), history(nil)
 	for record, err := range source.Records(ctx, in, out, source.RecordOptions{}) {
 		if err != nil {
 			return err
@@ -67,12 +72,19 @@ func read(ctx context.Context, in *source.Input, out source.Out) error {
 			err = t.message(o, record)
 		case isResult(o):
 			err = t.result(o, record)
+		case isTurn(o):
+			chat = append(chat, turnAt{o, record.Ordinal * 1000})
+		case isChatResult(o):
+			err = chatResult(o, record, out)
 		default:
 			err = readTranscript(record, out)
 		}
 		if err != nil {
 			return err
 		}
+	}
+	if err := chat.send(out, nil); err != nil {
+		return err
 	}
 	return t.end()
 }

@@ -35,12 +35,17 @@ func TestSlices(t *testing.T) {
 				lines = append(lines, append(message, '\n'))
 			}
 		}
-		whole := map[string]bool{}
+		whole, last := map[string]bool{}, int64(-1)
 		for _, e := range llmtest.Read(t, autogen.Format(), string(text)).Events {
 			if whole[e.ID] {
 				t.Errorf("%s: event %s comes twice", name, e.ID)
 			}
 			whole[e.ID] = true
+			if at := e.Data.(*lake.ChatMessage).Position; at <= last {
+				t.Errorf("%s: event %s is at %d, behind %d", name, e.ID, at, last)
+			} else {
+				last = at
+			}
 		}
 		for end := 2; end <= len(lines); end++ {
 			for _, e := range llmtest.Read(t, autogen.Format(), string(bytes.Join(lines[:end], nil))).Events {
@@ -63,10 +68,47 @@ func TestDetect(t *testing.T) {
 		`{"messages":[{"source":"a","content":"x","type":"TextMessage"}],"stop_reason":null}`:                        true,
 		`[{"source":"user","content":"` + strings.Repeat("x", 99) + `","type":"TextMessage"},`:                       true,
 		`{"specversion":"1.0","source":"x","type":"NewMessage","content":1}`:                                         false,
+		`[{"content":"x","role":"assistant","name":"user_proxy"},{"content":"` + strings.Repeat("x", 99):             true,
+		`[{"content":"x","role":"user","name":"a"},{"content":"y","role":"user","name":"b"}]`:                        true,
+		`[{"content":"x","role":"user","name":"ilse"},{"content":"y","role":"assistant"}]`:                           false,
+		`[{"content":"x","role":"user","name":"ilse"}]`:                                                              false,
+		`{"content":"x","role":"user","name":"a","conversation":"c"}`:                                                false,
+		`{"chat_id":1,"chat_history":[{"content":"x","role":"assistant","name":"a"}]}`:                               true,
 		`{"source":"x","type":"message","content":"x"}`:                                                              false,
 	} {
 		if got := autogen.Format().Detect(source.Probe{Name: "x.json", Head: []byte(head)}) > 0; got != want {
 			t.Errorf("%.80s: %v", head, got)
+		}
+	}
+}
+
+// TestHistory: nobody's words are an output but an agent's, whatever role one of
+// the agents sees them in, and a chat that goes on keeps its events.
+func TestHistory(t *testing.T) {
+	text, err := os.ReadFile(filepath.Join("testdata", "history.json"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	whole := map[string]bool{}
+	for _, e := range llmtest.Read(t, autogen.Format(), string(text)).Events {
+		whole[e.ID] = true
+		if m := e.Data.(*lake.ChatMessage); (m.Kind == lake.KindOutput) != (m.Name == "coder") || m.Agent != "" && m.Agent != "coder" {
+			t.Errorf("%s by %q, agent %q: %q", m.Kind, m.Name, m.Agent, m.Content)
+		}
+	}
+	var turns []json.RawMessage
+	if err := json.Unmarshal(text, &turns); err != nil {
+		t.Fatal(err)
+	}
+	for n := 2; n < len(turns); n++ {
+		part, err := json.Marshal(turns[:n])
+		if err != nil {
+			t.Fatal(err)
+		}
+		for _, e := range llmtest.Read(t, autogen.Format(), string(part)).Events {
+			if !whole[e.ID] {
+				t.Errorf("%d messages: event %s is not in the whole chat", n, e.ID)
+			}
 		}
 	}
 }
@@ -132,7 +174,7 @@ func TestSamples(t *testing.T) {
 func FuzzRead(f *testing.F) {
 	f.Add(`[{"is_correct":"False","question":"x","history":[{"content":"x","role":"user","name":"A"},{"content":["x"],"role":"A (-> B)"}],"mistake_step":"1","system_prompt":{"A":"x"}}]`)
 	f.Add(`{"question":"x","question_ID":7,"history":[{"content":"SCENARIO.PY COMPLETE","role":"human"}],"is_corrected":true}`)
-	for _, name := range []string{"stream.jsonl", "result.json", "team.json"} {
+	for _, name := range []string{"stream.jsonl", "result.json", "team.json", "history.json", "chat.json"} {
 		text, err := os.ReadFile(filepath.Join("testdata", name))
 		if err != nil {
 			f.Fatal(err)

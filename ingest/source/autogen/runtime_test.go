@@ -4,11 +4,13 @@ import (
 	"database/sql"
 	"os"
 	"path/filepath"
+	"reflect"
 	"testing"
 
 	"github.com/weir-lake/weir/ingest/source"
 	"github.com/weir-lake/weir/ingest/source/autogen"
 	"github.com/weir-lake/weir/ingest/source/llm/llmtest"
+	"github.com/weir-lake/weir/lake"
 )
 
 // log writes a database as AutoGen's logger has it, and returns its path.
@@ -97,4 +99,35 @@ func TestNoRuntime(t *testing.T) {
 	if rejects := llmtest.Read(t, autogen.Runtime(), "SQLite format 3\x00").Rejects; len(rejects) != 1 || rejects[0].Reason != "not_a_file" {
 		t.Errorf("a stream: %+v", rejects)
 	}
+}
+
+// FuzzRuntime: whatever stands in a row, something comes of it, and the same the
+// second time.
+func FuzzRuntime(f *testing.F) {
+	f.Add("i1", "s1", "pilot", ask, reply, "0", "0.01", "2024-06-02 08:00:00.250000", "2024-06-02 08:00:01")
+	f.Add("i2", "", "", ask, `{"response": "Rate limit reached"}`, "1", "x", "now", "")
+	f.Add("", "s", "a", `{"messages":[{"role":"user","content":[{"type":"text","text":"x"}]}],"tools":[{}]}`, `{"choices":[{"message":{"tool_calls":[{}]}}],"usage":{"prompt_tokens":"1"}}`, "0", "1e400", "0", "-1")
+	f.Fuzz(func(t *testing.T, invocation, session, agent, request, response, cached, cost, start, end string) {
+		var first, second llmtest.Result
+		for _, out := range []*llmtest.Result{&first, &second} {
+			if err := autogen.ReadRow(out, invocation, session, agent, request, response, cached, cost, start, end); err != nil {
+				t.Fatal(err)
+			}
+		}
+		if len(first.Events)+len(first.Rejects) == 0 {
+			t.Fatal("nothing came of the row")
+		}
+		if !reflect.DeepEqual(first, second) {
+			t.Fatal("the same row gives other events the second time")
+		}
+		for _, e := range first.Events {
+			wire, err := e.Encode()
+			if err != nil {
+				t.Fatal(err)
+			}
+			if _, err := lake.DecodeEvent(wire); err != nil {
+				t.Fatal(err)
+			}
+		}
+	})
 }

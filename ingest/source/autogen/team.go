@@ -34,6 +34,7 @@ type team struct {
 	out  source.Out
 	run  run
 	last time.Time // running maximum of the times
+	next int64     // least position of the next message, for results are several
 }
 
 // run is a conversation: the messages of a file up to a result.
@@ -228,6 +229,8 @@ func (t *team) emit(o rawjson.Object, position int64) error {
 // send sends a message. The key is the message's own id, which no other run
 // has; what has none is told apart by its run.
 func (t *team) send(key string, at time.Time, m *lake.ChatMessage, position int64, extra string) error {
+	position = max(position, t.next)
+	t.next = position + 1
 	m.ConversationID, m.Position, m.OrderedAt = t.run.id, position, t.last
 	return t.out.Emit(lake.Event{
 		ID: lake.StableID("autogen", key), Source: "groupchat://autogen/" + url.PathEscape(t.run.id), Type: "weir.chat.message.v1",

@@ -37,19 +37,20 @@ func transcript(record source.Record) (events []lake.Event, reason, detail strin
 	event := func(key, kind string, data any) lake.Event {
 		return lake.Event{ID: lake.StableID("autogen", subject, key), Source: "groupchat://autogen/" + url.PathEscape(subject), Type: kind, Subject: subject, Time: at, Data: data}
 	}
-	add := func(key string, m *lake.ChatMessage) {
+	add := func(key string, m *lake.ChatMessage) *lake.Event {
 		m.ConversationID, m.TaskID = subject, o.ID("question_ID")
 		m.Position, m.OrderedAt = record.Ordinal*1000+int64(len(events)), at
 		events = append(events, event(key, "weir.chat.message.v1", m))
+		return &events[len(events)-1]
 	}
 	roster := o.Object("system_prompt")
 	for _, agent := range slices.Sorted(maps.Keys(roster)) {
 		add("prompt/"+agent, &lake.ChatMessage{Kind: lake.KindSystem, Role: "system", Agent: agent, Content: roster.String(agent)})
 	}
 	for i, raw := range history {
-		m, fault := turn(rawjson.Parse(raw), i)
+		m, script, fault := turn(rawjson.Parse(raw), i)
 		if fault != "" {
-			return nil, source.ReasonUnknownType, fmt.Sprintf("history[%d]: %s", i, fault)
+			return nil, source.ReasonUnknownType, fmt.Sprintf("in history[%d]: %s", i, fault)
 		}
 		m.MessageID = strconv.Itoa(i)
 		if i > 0 {
@@ -59,7 +60,9 @@ func transcript(record source.Record) (events []lake.Event, reason, detail strin
 			m.IsFinal = new(bool)
 			*m.IsFinal = true
 		}
-		add(m.MessageID, m)
+		if e := add(m.MessageID, m); script != "" {
+			e.Extra = string(rawjson.Marshal(map[string]any{"native": map[string]string{"script": script}}))
+		}
 	}
 	rest := maps.Clone(o)
 	for _, key := range []string{"history", "system_prompt"} {
@@ -105,25 +108,26 @@ var (
 	scriptBegin = regexp.MustCompile(`(?m)^(  response = await |[^\n]*\.py:\d+: UserWarning|Error processing publish message|Traceback \(most recent|FINAL ANSWER:|SCENARIO\.PY COMPLETE)`)
 )
 
-// turn reads a message of a transcript.
-func turn(o rawjson.Object, i int) (*lake.ChatMessage, string) {
+// turn reads a message of a transcript, and what the script that drove the run
+// added to it.
+func turn(o rawjson.Object, i int) (m *lake.ChatMessage, script, fault string) {
 	role, name := o.String("role"), o.String("name")
 	content, ok := rawjson.Text(o["content"])
 	if !ok {
 		if !o.Has("content") {
-			return nil, "no content"
+			return nil, "", "no content"
 		}
 		content = string(rawjson.Canonical(json.RawMessage(o["content"])))
 	}
 	if strings.Contains(content, scriptEnd) {
 		if at := scriptBegin.FindStringIndex(content); at != nil {
-			content = strings.TrimRight(content[:at[0]], "\n")
+			content, script = strings.TrimRight(content[:at[0]], "\n"), content[at[0]:]
 		}
 	}
-	m := &lake.ChatMessage{Role: role, Content: content}
+	m = &lake.ChatMessage{Role: role, Content: content}
 	switch parts := said.FindStringSubmatch(role); {
 	case role == "":
-		return nil, "no role"
+		return nil, "", "no role"
 	case name != "" && i == 0:
 		m.Kind, m.Name = lake.KindContext, name // the task, in an expert's name
 	case name != "" && terminals[name]:
@@ -143,5 +147,5 @@ func turn(o rawjson.Object, i int) (*lake.ChatMessage, string) {
 	default:
 		m.Kind, m.Agent, m.Recipient = lake.KindOutput, parts[1], strings.TrimPrefix(parts[2], "-> ")
 	}
-	return m, ""
+	return m, script, ""
 }

@@ -50,14 +50,18 @@ type entry struct {
 	ordinal int64
 	line    int64
 	stamp   string // date and time as written
-	text    []byte // without the header; at most maxEntry
-	length  int64  // as stored, header included
+	header  int    // length of the header
+	raw     []byte // header included; at most maxEntry
+	length  int64  // as stored
 }
+
+// text is what stands behind the header.
+func (e entry) text() string { return string(e.raw[e.header:]) }
 
 func (e entry) reject(reason, detail string) source.Reject {
 	return source.Reject{
 		Reason: reason, Detail: detail, Line: e.line, Record: e.ordinal,
-		Body: bytes.Clone(e.text[:min(len(e.text), source.RejectBytes)]), Length: e.length,
+		Body: bytes.Clone(e.raw[:min(len(e.raw), source.RejectBytes)]), Length: e.length,
 	}
 }
 
@@ -76,7 +80,7 @@ func read(ctx context.Context, in *source.Input, out source.Out) error {
 		switch {
 		case e.length > maxEntry:
 			return out.Reject(e.reject(source.ReasonTooLarge, "an entry above 4 MiB"))
-		case !utf8.Valid(e.text):
+		case !utf8.Valid(e.raw):
 			return out.Reject(e.reject(source.ReasonInvalidUTF8, "bytes that are not UTF-8"))
 		case e.stamp == "":
 			return out.Reject(e.reject(source.ReasonWrongType, "text outside of an entry"))
@@ -87,24 +91,23 @@ func read(ctx context.Context, in *source.Input, out source.Out) error {
 		if err != nil {
 			return err
 		}
-		text, stamp := line.Text, ""
-		if m := header.FindSubmatch(line.Text); m != nil {
-			text, stamp = line.Text[len(m[0]):], string(m[1])
-		}
-		if stamp == "" && at == nil && len(bytes.TrimSpace(text)) == 0 && line.Length == int64(len(text)) {
+		m := header.FindSubmatch(line.Text)
+		if m == nil && at == nil && len(bytes.TrimSpace(line.Text)) == 0 && line.Length == int64(len(line.Text)) {
 			continue // blank lines before the first entry
 		}
-		if stamp != "" || at == nil {
+		if m != nil || at == nil {
 			if err := end(); err != nil {
 				return err
 			}
-			at = &entry{ordinal: in.Records, line: line.Number, stamp: stamp, length: line.Length}
-			at.text = append(at.text, text...)
+			at = &entry{ordinal: in.Records, line: line.Number, raw: bytes.Clone(line.Text), length: line.Length}
+			if m != nil {
+				at.header, at.stamp = len(m[0]), string(m[1])
+			}
 			continue
 		}
 		at.length += line.Length + 1
 		if at.length <= maxEntry {
-			at.text = append(append(at.text, '\n'), text...)
+			at.raw = append(append(at.raw, '\n'), line.Text...)
 		}
 	}
 	if err := end(); err != nil {

@@ -110,10 +110,18 @@ func FuzzRead(f *testing.F) {
 		f.Add(string(text))
 	}
 	f.Add("[2024-25-03 09:00:00 INFO] System: **[chatting]**\n| **assistant_role_name** | A |\n[2024-25-03 09:00:00 INFO] A: **A<->B on : P, turn 0**\n\n[x]\n\ny")
-	// A log of nothing but repeats and library noise says nothing.
-	quiet := regexp.MustCompile(`(?s)^\s*(\[\d{4}-\d\d-\d\d \d\d:\d\d:\d\d [A-Z]+\] (flask app.py did not start|HTTP Request: |\*\*\[|System: \*\*\[))`)
+	// A log of nothing but library noise says nothing.
+	noise := regexp.MustCompile(`^\[\d{4}-\d\d-\d\d \d\d:\d\d:\d\d [A-Z]+\] (flask app.py did not start|HTTP Request: )`)
 	dropped := func(text string) bool {
-		return strings.TrimSpace(strings.TrimPrefix(text, "\ufeff")) == "" || quiet.MatchString(text)
+		for _, line := range strings.Split(strings.TrimPrefix(text, "\ufeff"), "\n") {
+			if strings.TrimSpace(line) != "" && !noise.MatchString(line) {
+				return false
+			}
+		}
+		return true
 	}
-	f.Fuzz(func(t *testing.T, text string) { llmtest.Steady(t, chatdev.Format(), text, dropped) })
+	f.Fuzz(func(t *testing.T, text string) {
+		llmtest.Steady(t, chatdev.Format(), text, dropped)
+		checkNoWordIsLost(t, text)
+	})
 }

@@ -1,6 +1,7 @@
 package chatdev
 
 import (
+	"encoding/json"
 	"fmt"
 	"net/url"
 	"regexp"
@@ -43,45 +44,50 @@ var (
 	heading   = regexp.MustCompile(`^\*\*\[([^\]\n]{1,60})\]\*\*:?`)
 	turn      = regexp.MustCompile(`^\*\*([^*\n]{1,80})<->([^*\n]{1,80}) on : ([^*\n]{1,80}), turn (\d+)\*\*`)
 	parameter = regexp.MustCompile(`(?m)^\| \*\*([a-z_]+)\*\* \| (.*) \|$`)
-	pair      = regexp.MustCompile(`(?m)^\s*([a-z_]+): *(\d+)\s*$`)
+	pair      = regexp.MustCompile(`(?m)^[ \t]*([a-z_]+): *\$?((?:0|[1-9]\d{0,17})(?:\.\d{1,12})?)[ \t\r]*$`)
 	field     = regexp.MustCompile(`(?m)^\*\*(Timestamp|project_name)\*\*: *(\S.*)$`)
 	numbered  = regexp.MustCompile(`^\s*In the #\d+ of total \d+ comments:\s*`)
 )
 
-// What the headings in brackets are.
-const (
-	repeats   = "repeats" // what was said already, or will be: dropped
-	bookkeeps = lake.KindNotice
-	answers   = lake.KindEnvironment
-	asks      = lake.KindPrompt
-)
-
+// headings are what the entries under a heading in brackets are.
 var headings = map[string]string{
-	"OpenAI_Usage_Info Send":       repeats, // an estimate of what the receipt counts
-	"Seminar Conclusion":           repeats,
-	"Update Codes":                 repeats,
-	"Rewrite Codes":                repeats,
-	"Task Prompt Self Improvement": repeats,
-	"Preprocessing":                bookkeeps,
-	"Execute Detail":               bookkeeps,
-	"Software Info":                bookkeeps,
-	"Human-Agent-Interaction":      bookkeeps,
-	"Post Info":                    bookkeeps,
-	"Test Reports":                 answers,
-	"Test Info":                    answers,
-	"User Provided Comments":       asks,
+	"Preprocessing":                lake.KindNotice,
+	"OpenAI_Usage_Info Send":       lake.KindNotice, // an estimate of what the receipt counts
+	"Seminar Conclusion":           lake.KindNotice,
+	"Task Prompt Self Improvement": lake.KindNotice,
+	"Update Codes":                 lake.KindNotice,
+	"Rewrite Codes":                lake.KindNotice,
+	"Execute Detail":               lake.KindNotice,
+	"CMD Execute":                  lake.KindNotice,
+	"Git Information":              lake.KindNotice,
+	"Git Log":                      lake.KindNotice,
+	"Software Info":                lake.KindNotice,
+	"Human-Agent-Interaction":      lake.KindNotice,
+	postInfo:                       lake.KindNotice,
+	"Test Reports":                 lake.KindEnvironment,
+	"Test Info":                    lake.KindEnvironment,
+	"User Provided Comments":       lake.KindPrompt,
 }
 
-// noise are the lines that libraries write into the log.
+const (
+	receive  = "OpenAI_Usage_Info Receive"
+	postInfo = "Post Info"
+)
+
+// noise are the lines that libraries write into the log: the only ones that are
+// left out.
 var noise = []string{"flask app.py did not start", "HTTP Request: "}
 
+// remark is what ChatDev tells without a heading.
+var remark = regexp.MustCompile(`^(\d+ files read from |Programmer resolve ModuleNotFoundError by:|Get (code|text) embedding from |InstructionStar generation:)`)
+
 func (r *run) entry(e entry) error {
-	text := strings.TrimRight(string(e.text), " \t\r\n")
+	text := strings.TrimRight(e.text(), " \t\r\n")
 	if r.subject == "" {
 		r.begin(e, text)
 	}
 	for _, prefix := range noise {
-		if strings.HasPrefix(text, prefix) {
+		if strings.HasPrefix(text, prefix) && !strings.Contains(text, "\n") {
 			return nil
 		}
 	}
@@ -94,6 +100,9 @@ func (r *run) entry(e entry) error {
 	}
 	if m := heading.FindStringSubmatch(text); m != nil {
 		return r.heading(e, at, m[1], strings.Trim(text[len(m[0]):], "\r\n"))
+	}
+	if remark.MatchString(text) {
+		return r.notice(e, at, r.subject, "log", text)
 	}
 	if m := spoken.FindStringSubmatch(text); m != nil {
 		return r.speech(e, at, m[1], text[len(m[0]):])
@@ -117,48 +126,61 @@ func (r *run) begin(e entry, text string) {
 }
 
 func (r *run) heading(e entry, at time.Time, name, text string) error {
-	kind := headings[name]
-	if name == "OpenAI_Usage_Info Receive" {
-		usage := rawjson.Object{}
-		for _, m := range pair.FindAllStringSubmatch(text, -1) {
-			usage[m[1]] = rawjson.Marshal(m[2])
+	kind, isKnown := headings[name]
+	switch {
+	case name == receive:
+		return r.receipt(e, at, text)
+	case !isKnown:
+		return r.out.Reject(e.reject(source.ReasonUnknownType, "heading ["+name+"]"))
+	case kind == lake.KindPrompt:
+		said := strings.TrimPrefix(text, numbered.FindString(text))
+		event := r.event(e, at, name, &lake.ChatMessage{ConversationID: r.subject, Kind: kind, Role: "user", Content: said})
+		if number := strings.TrimSpace(text[:len(text)-len(said)]); number != "" {
+			event.Extra = string(rawjson.Marshal(map[string]any{"native": map[string]string{"comment": number}}))
 		}
-		if len(usage) == 0 {
-			return r.out.Reject(e.reject(source.ReasonIncomplete, "a receipt without numbers"))
+		return r.out.Emit(event)
+	case name == postInfo: // the run is over
+		if err := r.endPhase(); err != nil {
+			return err
 		}
-		r.receipts = append(r.receipts, receipt{readUsage(usage), e})
-		return nil
 	}
 	m := &lake.ChatMessage{ConversationID: r.subject, Kind: kind, Name: name, Content: text}
-	switch kind {
-	case repeats:
-		return nil
-	case asks:
-		m.Role, m.Name = "user", ""
-		m.Content = text[len(numbered.FindString(text)):]
-	case answers:
-	case bookkeeps:
-		if name == "Post Info" { // the run is over
-			if err := r.endPhase(); err != nil {
-				return err
-			}
-			m.IsFinal = new(bool)
-			*m.IsFinal = true
-		}
-	default:
-		return r.out.Reject(e.reject(source.ReasonUnknownType, "heading ["+name+"]"))
+	if name == postInfo {
+		m.IsFinal = new(bool)
+		*m.IsFinal = true
 	}
 	return r.out.Emit(r.event(e, at, name, m))
 }
 
-// readUsage keeps the numbers as numbers.
-func readUsage(o rawjson.Object) lake.Usage {
-	for key := range o {
-		if n := o.Int(key); n != nil {
-			o[key] = rawjson.Marshal(*n)
-		}
+func (r *run) notice(e entry, at time.Time, conversation, name, text string) error {
+	m := &lake.ChatMessage{ConversationID: conversation, Kind: lake.KindNotice, Name: name, Content: text}
+	if conversation == r.phase {
+		m.Channel = r.phaseName
 	}
-	return llm.ReadUsage(o)
+	return r.out.Emit(r.event(e, at, name, m))
+}
+
+// receipt keeps what a call cost for the output that it paid for. What is no
+// number of it is told as a notice: lines of an entry whose header was broken,
+// say.
+func (r *run) receipt(e entry, at time.Time, text string) error {
+	usage := rawjson.Object{}
+	rest := pair.ReplaceAllStringFunc(text, func(line string) string {
+		m := pair.FindStringSubmatch(line)
+		if usage.Has(m[1]) {
+			return line
+		}
+		usage[m[1]] = json.RawMessage(m[2])
+		return ""
+	})
+	if len(usage) == 0 {
+		return r.out.Reject(e.reject(source.ReasonIncomplete, "a receipt without numbers"))
+	}
+	r.receipts = append(r.receipts, receipt{llm.ReadUsage(usage), e})
+	if rest = strings.TrimSpace(rest); rest != "" {
+		return r.notice(e, at, r.subject, receive, rest)
+	}
+	return nil
 }
 
 func (r *run) speech(e entry, at time.Time, role, text string) error {
@@ -166,7 +188,7 @@ func (r *run) speech(e entry, at time.Time, role, text string) error {
 		rest := strings.Trim(text[len(m[0]):], "\r\n")
 		switch {
 		case role == "System" && (m[1] == "chatting" || m[1] == "RolePlaying"):
-			return r.table(rest)
+			return r.table(e, at, m[1], rest)
 		case m[1] == "Start Chat":
 			if r.phase == "" || r.turns > 0 { // a chat without its table
 				if err := r.beginPhase(nil); err != nil {
@@ -189,12 +211,24 @@ func (r *run) speech(e entry, at time.Time, role, text string) error {
 		other = r.roles[1]
 	}
 	if m := turn.FindStringSubmatch(text); m != nil {
-		answering, asking := m[1], m[2]
-		other = answering
-		if role == answering {
-			other = asking
+		switch role {
+		case m[1]:
+			other = m[2]
+		case m[2]:
+			other = m[1]
+		default:
+			return r.out.Reject(e.reject(source.ReasonUnknownType, role+" is neither of those whose turn it is"))
 		}
-		if r.phase == "" {
+		switch r.phaseName {
+		case m[3]:
+		case "": // a chat without its table
+			if r.phase == "" {
+				if err := r.beginPhase(nil); err != nil {
+					return err
+				}
+			}
+			r.phaseName = m[3]
+		default: // all that stood before this turn is missing
 			if err := r.beginPhase(map[string]string{"phase_name": m[3]}); err != nil {
 				return err
 			}
@@ -213,15 +247,17 @@ func (r *run) speech(e entry, at time.Time, role, text string) error {
 }
 
 // table reads the parameters of a chat, which stand before it twice.
-func (r *run) table(text string) error {
+func (r *run) table(e entry, at time.Time, name, text string) error {
 	values := map[string]string{}
 	for _, m := range parameter.FindAllStringSubmatch(text, -1) {
 		values[m[1]] = m[2]
 	}
-	if r.phase != "" && r.turns == 0 && values["phase_name"] == "" { // the second table
-		return nil
+	if r.phase == "" || r.turns > 0 || values["phase_name"] != "" { // the first table
+		if err := r.beginPhase(values); err != nil {
+			return err
+		}
 	}
-	return r.beginPhase(values)
+	return r.notice(e, at, r.phase, name, text)
 }
 
 func (r *run) beginPhase(values map[string]string) error {

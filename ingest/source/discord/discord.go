@@ -6,8 +6,6 @@ package discord
 import (
 	"bytes"
 	"context"
-	"crypto/sha256"
-	"encoding/hex"
 	"fmt"
 	"io"
 	"regexp"
@@ -51,8 +49,13 @@ func read(ctx context.Context, in *source.Input, out source.Out) error {
 	if err != nil {
 		return fmt.Errorf("%s: %w", in.Name, err)
 	}
-	if fault != "" {
-		return refuse(in, out, d.head, fault)
+	switch {
+	case fault == source.ReasonUnknownType && len(bytes.Trim(d.head, "\ufeff \t\r\n")) == 0:
+		return nil // nothing but blanks
+	case fault != "":
+		return source.Refuse(in, io.MultiReader(bytes.NewReader(d.head), in.R), out, source.Reject{
+			Reason: fault, Detail: "no document with a channel and its messages", Line: 1,
+		})
 	}
 	in.R = d
 	r := newReader(out, d.header)
@@ -74,23 +77,5 @@ func read(ctx context.Context, in *source.Input, out source.Out) error {
 	in.Records++
 	return out.Reject(source.Reject{
 		Reason: source.ReasonNotJSON, Detail: "what follows the messages is no JSON", Line: in.Line, Record: in.Records - 1, Body: d.tail, Length: d.tailBytes,
-	})
-}
-
-// refuse rejects a file whole, of which head was read.
-func refuse(in *source.Input, out source.Out, head []byte, reason string) error {
-	sum := sha256.New()
-	sum.Write(head)
-	rest, err := io.Copy(sum, in.R)
-	if err != nil {
-		return fmt.Errorf("%s: %w", in.Name, err)
-	}
-	if len(bytes.Trim(head, "\ufeff \t\r\n")) == 0 && rest == 0 {
-		return nil // nothing but blanks
-	}
-	in.Records++
-	return out.Reject(source.Reject{
-		Reason: reason, Detail: "no document with a channel and its messages", Line: 1, Record: in.Records - 1,
-		Body: head[:min(len(head), source.RejectBytes)], Length: int64(len(head)) + rest, SHA256: hex.EncodeToString(sum.Sum(nil)),
 	})
 }

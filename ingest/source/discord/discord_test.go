@@ -1,6 +1,7 @@
 package discord_test
 
 import (
+	"encoding/json"
 	"fmt"
 	"os"
 	"path/filepath"
@@ -10,6 +11,7 @@ import (
 	"github.com/weir-lake/weir/ingest/source"
 	"github.com/weir-lake/weir/ingest/source/discord"
 	"github.com/weir-lake/weir/ingest/source/llm/llmtest"
+	"github.com/weir-lake/weir/lake"
 )
 
 func TestGolden(t *testing.T) { llmtest.Golden(t, discord.Format(), "testdata/*.json") }
@@ -112,5 +114,32 @@ func FuzzRead(f *testing.F) {
 		f.Add(string(text))
 	}
 	f.Add(`{"guild":{"id":1},"channel":{"id":2},"messages":[{"id":1,"timestamp":1,"type":99,"content":"<@1> <:x:1>"}],"messageCount":1}`)
-	f.Fuzz(func(t *testing.T, text string) { llmtest.Steady(t, discord.Format(), text, nil) })
+	f.Fuzz(func(t *testing.T, text string) {
+		llmtest.Steady(t, discord.Format(), text, nil)
+		checkEachMessage(t, text)
+	})
+}
+
+// checkEachMessage: of a document that is JSON, each message is an event or a
+// reject, if the document is not refused whole.
+func checkEachMessage(t *testing.T, text string) {
+	t.Helper()
+	var document map[string]json.RawMessage
+	var messages []json.RawMessage
+	if json.Unmarshal([]byte(text), &document) != nil || json.Unmarshal(document["messages"], &messages) != nil || strings.Count(text, `"messages"`) != 1 {
+		return
+	}
+	result := llmtest.Read(t, discord.Format(), text)
+	if len(result.Events) == 0 && len(result.Rejects) == 1 && result.Rejects[0].Length == int64(len(text)) {
+		return
+	}
+	came := len(result.Rejects) - 1 // the channel's notice is of no message
+	for _, e := range result.Events {
+		if _, isMessage := e.Data.(*lake.ChatMessage); isMessage {
+			came++
+		}
+	}
+	if came != len(messages) {
+		t.Fatalf("%d came of %d messages", came, len(messages))
+	}
 }

@@ -67,9 +67,10 @@ func created(id string) time.Time {
 	return time.UnixMilli(int64(number>>22) + 1420070400000).UTC()
 }
 
-// said are the types of messages that somebody wrote, by name or, where the
-// exporter has none, by Discord's number. All others tell what happened.
-var said = map[string]bool{"Default": true, "Reply": true, "ThreadStarterMessage": true, "ChatInputCommand": true, "ContextMenuCommand": true, "20": true, "23": true}
+// said are the types of messages that somebody wrote: by name or, where the
+// exporter has none, by Discord's number, as the answers to commands. All others
+// tell what happened.
+var said = map[string]bool{"Default": true, "Reply": true, "20": true, "23": true}
 
 func (r *reader) message(record source.Record) error {
 	o := rawjson.Parse(record.Raw)

@@ -11,6 +11,7 @@ import (
 	"github.com/weir-lake/weir/ingest/source/chatgpt"
 	"github.com/weir-lake/weir/ingest/source/claudecode"
 	"github.com/weir-lake/weir/ingest/source/codex"
+	"github.com/weir-lake/weir/ingest/source/crewai"
 	"github.com/weir-lake/weir/ingest/source/discord"
 	"github.com/weir-lake/weir/ingest/source/document"
 	"github.com/weir-lake/weir/ingest/source/entire"
@@ -47,6 +48,7 @@ func All() []source.Format {
 		claudecode.Format(),
 		gatewaylog.Cloudflare(),
 		codex.Format(),
+		crewai.Format(),
 		discord.Format(),
 		document.Format(),
 		entire.Format(),

@@ -6,6 +6,7 @@ import (
 	"encoding/json"
 	"os"
 	"path/filepath"
+	"runtime"
 	"strings"
 	"testing"
 
@@ -280,6 +281,21 @@ func TestSamples(t *testing.T) {
 	last := got.Events[18].Data.(*lake.Checkpoint)
 	if len(last.Messages) != 6 || len(last.Summary) != 545 {
 		t.Errorf("the last checkpoint has %d messages and a summary of %d bytes, want 6 and 545", len(last.Messages), len(last.Summary))
+	}
+}
+
+// TestMsgpackClaims: a length that is not there costs no memory.
+func TestMsgpackClaims(t *testing.T) {
+	for _, stored := range []string{"\xc6\xff\xff\xff\xff", "\xdb\xff\xff\xff\xff", "\xc9\xff\xff\xff\xff\x05", "\xdd\xff\xff\xff\xff", "\xdf\xff\xff\xff\xff"} {
+		var before, after runtime.MemStats
+		runtime.ReadMemStats(&before)
+		if text, err := msgpackToJSON([]byte(stored + "x")); err == nil {
+			t.Errorf("%q: %s", stored, text)
+		}
+		runtime.ReadMemStats(&after)
+		if taken := after.TotalAlloc - before.TotalAlloc; taken > 1<<20 {
+			t.Errorf("%q: %d bytes", stored, taken)
+		}
 	}
 }
 

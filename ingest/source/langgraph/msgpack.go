@@ -71,14 +71,14 @@ func (d *transcoder) value(w *bytes.Buffer) error {
 	case msgpcode.IsExt(code):
 		return d.ext(w)
 	case msgpcode.IsString(code):
-		text, err := d.DecodeString()
+		text, err := d.bytes()
 		if err != nil {
 			return err
 		}
-		w.Write(rawjson.Marshal(text))
+		w.Write(rawjson.Marshal(string(text)))
 		return nil
 	case msgpcode.IsBin(code):
-		data, err := d.DecodeBytes()
+		data, err := d.bytes()
 		if err != nil {
 			return err
 		}
@@ -107,6 +107,23 @@ func (d *transcoder) value(w *bytes.Buffer) error {
 	number, err := d.DecodeInt64() // and an error for codes that stand for nothing
 	w.WriteString(strconv.FormatInt(number, 10))
 	return err
+}
+
+// bytes reads a string or bytes. The library's own functions ask for as much
+// memory as the length claims.
+func (d *transcoder) bytes() ([]byte, error) {
+	length, err := d.DecodeBytesLen()
+	if err != nil {
+		return nil, err
+	}
+	return d.take(length)
+}
+
+// take reads the next bytes; what it holds grows with what is there.
+func (d *transcoder) take(length int) ([]byte, error) {
+	var taken bytes.Buffer
+	_, err := io.CopyN(&taken, d.Buffered(), int64(length))
+	return taken.Bytes(), err
 }
 
 func (d *transcoder) object(w *bytes.Buffer) error {
@@ -168,15 +185,15 @@ func (d *transcoder) ext(w *bytes.Buffer) error {
 	if length < 0 {
 		return errors.New("extension of negative length")
 	}
-	var payload bytes.Buffer // grows with what is there, not with what is claimed
-	if _, err := io.CopyN(&payload, d.Buffered(), int64(length)); err != nil {
+	payload, err := d.take(length)
+	if err != nil {
 		return err
 	}
 	if kind == extArray {
-		writeBytes(w, payload.Bytes())
+		writeBytes(w, payload)
 		return nil
 	}
-	inner := transcoder{msgpack.NewDecoder(bytes.NewReader(payload.Bytes())), d.depth, d.inKey}
+	inner := transcoder{msgpack.NewDecoder(bytes.NewReader(payload)), d.depth, d.inKey}
 	var text bytes.Buffer
 	if err := inner.value(&text); err != nil {
 		return err

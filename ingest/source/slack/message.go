@@ -44,14 +44,14 @@ func (r *reader) message(o rawjson.Object, record source.Record) error {
 		ConversationID: r.conversation(), Channel: r.channel.name, MessageID: ts,
 		Position: record.Ordinal * 1000, OrderedAt: r.last,
 	}
-	if thread := o.String("thread_ts"); thread != "" {
+	if thread := cmp.Or(o.String("thread_ts"), inner.String("thread_ts")); thread != "" {
 		m.ConversationID, m.ParentConversationID = r.conversation()+"/"+thread, r.conversation()
 		if thread != ts {
 			m.ParentID = thread
 		}
 	}
-	if inner.Has("ts") && inner.String("ts") != ts {
-		m.ParentID = inner.String("ts")
+	if changed := cmp.Or(o.String("deleted_ts"), inner.String("ts")); changed != "" && changed != ts {
+		m.ParentID = changed
 	}
 	isBot := r.speaker(o, m)
 	if who := inner.ID("user"); who != "" { // an app may post in a person's name
@@ -116,7 +116,7 @@ func (r *reader) thumbs(o rawjson.Object, message, ts string, at time.Time) erro
 		if value == 0 {
 			continue
 		}
-		for _, who := range reaction.Strings("users") {
+		for _, who := range r.persons(reaction.Strings("users")) {
 			f := &lake.Feedback{UnitKind: "message", UnitID: message, Kind: "thumb", Author: who, Value: &value}
 			f.PersonIDs = []string{who}
 			id := lake.StableID("slack", r.channel.id, ts, "thumb", fmt.Sprint(value), who)
@@ -165,12 +165,12 @@ var known = []string{
 	"subscribed", "last_read", "is_locked", "message", "previous_message", "permalink", "root",
 }
 
-// native keeps the other fields. Blocks say what the text says; where there is
-// no text the words were taken from them, and the rest stays.
-func native(o rawjson.Object, keepBlocks bool) string {
+// native keeps the other fields. Blocks say what the text says; where the words
+// were taken from them, both stay.
+func native(o rawjson.Object, fromBlocks bool) string {
 	left := rawjson.Object{}
 	for key, raw := range o {
-		if !slices.Contains(known, key) && (key != "blocks" || keepBlocks) {
+		if !slices.Contains(known, key) && key != "blocks" || fromBlocks && (key == "blocks" || key == "text" && o.String(key) != "") {
 			left[key] = raw
 		}
 	}

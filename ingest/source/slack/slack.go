@@ -75,6 +75,8 @@ var (
 	// opening is how a day begins whose first message is longer than the head.
 	opening = regexp.MustCompile(`"type"\s*:\s*"message"`)
 	written = regexp.MustCompile(`"ts"\s*:\s*"\d{9,10}\.\d{1,6}"`)
+	// empty are names of files that may hold an empty list.
+	empty = regexp.MustCompile(`^((users|channels|groups|mpims|dms|integration_logs)|\d{4}-\d\d-\d\d)\.json$`)
 	// listed are names in a zip that only this export has.
 	listed = regexp.MustCompile(`(^|[^A-Za-z0-9_-])(users|channels|integration_logs)\.json|/\d{4}-\d\d-\d\d\.json`)
 )
@@ -90,7 +92,10 @@ func detect(p source.Probe) int {
 	}
 	o := rawjson.First(p.Head)
 	if o == nil {
-		head := bytes.TrimLeft(p.Head, "\ufeff \t\r\n")
+		head := bytes.Trim(p.Head, "\ufeff \t\r\n")
+		if string(head) == "[]" && empty.MatchString(p.Name) { // a workspace without private channels, say
+			return 60
+		}
 		if bytes.HasPrefix(head, []byte("[")) && opening.Match(head) && written.Match(head) {
 			return 75
 		}

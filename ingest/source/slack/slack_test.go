@@ -4,6 +4,7 @@ import (
 	"archive/zip"
 	"bytes"
 	"context"
+	"encoding/json"
 	"os"
 	"path/filepath"
 	"strings"
@@ -160,6 +161,26 @@ func TestBrokenZip(t *testing.T) {
 	}
 }
 
+// TestEmptyLists: a workspace without private channels has an empty list of them.
+func TestEmptyLists(t *testing.T) {
+	for name, want := range map[string]bool{"groups.json": true, "2024-03-25.json": true, "data.json": false, "x-2024-03-25.json": false} {
+		if got := slack.Format().Detect(source.Probe{Name: name, Head: []byte("[]\n")}) > 0; got != want {
+			t.Errorf("%s: %v", name, got)
+		}
+	}
+	if result := llmtest.Read(t, slack.Format(), "[]\n"); len(result.Events)+len(result.Rejects) > 0 {
+		t.Errorf("%+v", result)
+	}
+}
+
+// TestOtherZip: a zip of which nothing is read says so.
+func TestOtherZip(t *testing.T) {
+	result := llmtest.ReadFile(t, slack.Format(), pack(t, "teams/port/"))
+	if len(result.Events) > 0 || len(result.Rejects) != 1 || result.Rejects[0].Reason != source.ReasonUnknownType {
+		t.Errorf("%d events, rejects %+v", len(result.Events), result.Rejects)
+	}
+}
+
 // TestNoSecrets: links that open a file for whoever has them are in no event.
 func TestNoSecrets(t *testing.T) {
 	result := llmtest.ReadFile(t, slack.Format(), "testdata/export/harbour/2024-03-25.json")
@@ -191,7 +212,7 @@ func TestOnlyPeopleArePrompts(t *testing.T) {
 }
 
 func FuzzRead(f *testing.F) {
-	for _, name := range []string{"harbour/2024-03-25.json", "channels.json", "users.json"} {
+	for _, name := range []string{"harbour/2024-03-25.json", "harbour/2024-03-27.json", "channels.json", "users.json"} {
 		text, err := os.ReadFile(filepath.Join("testdata/export", filepath.FromSlash(name)))
 		if err != nil {
 			f.Fatal(err)
@@ -204,5 +225,21 @@ func FuzzRead(f *testing.F) {
 	quiet := func(text string) bool {
 		return strings.Contains(text, `profile"`) || strings.Contains(text, `change_type"`)
 	}
-	f.Fuzz(func(t *testing.T, text string) { llmtest.Steady(t, slack.Format(), text, quiet) })
+	f.Fuzz(func(t *testing.T, text string) {
+		llmtest.Steady(t, slack.Format(), text, quiet)
+		var elements []json.RawMessage
+		if quiet(text) || json.Unmarshal([]byte(text), &elements) != nil {
+			return
+		}
+		result := llmtest.Read(t, slack.Format(), text)
+		came := len(result.Rejects)
+		for _, e := range result.Events {
+			if _, isMessage := e.Data.(*lake.ChatMessage); isMessage {
+				came++
+			}
+		}
+		if came != len(elements) {
+			t.Fatalf("%d came of %d elements", came, len(elements))
+		}
+	})
 }

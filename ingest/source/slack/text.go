@@ -5,6 +5,7 @@ import (
 	"cmp"
 	"encoding/json"
 	"regexp"
+	"slices"
 	"strings"
 
 	"github.com/weir-lake/weir/ingest/source/llm/rawjson"
@@ -14,19 +15,19 @@ import (
 type text struct {
 	content    string
 	people     []string // who is mentioned
-	fromBlocks bool     // the message has no text of its own
+	fromBlocks bool     // the words are those of the blocks
 }
 
-// newText reads a message's text, else the words of its blocks, else those of
-// its attachments, as apps post them.
+// newText reads what a reader sees of a message: its text, or its blocks where
+// an app has laid them out, for the text is then what a notification shows. Else
+// the words of its attachments.
 func newText(w *workspace, o rawjson.Object) text {
 	t := text{}
 	markup := o.String("text")
-	if markup == "" && o.Has("blocks") {
-		t.fromBlocks = true
-		var words strings.Builder
-		blockText(&words, decoded(o["blocks"]))
-		markup = strings.TrimSpace(words.String())
+	if markup == "" || laidOut(o.Objects("blocks")) {
+		if words := wordsOf(o["blocks"]); words != "" {
+			t.fromBlocks, markup = true, words
+		}
 	}
 	if markup == "" {
 		markup = attachmentText(o.Objects("attachments"))
@@ -80,6 +81,18 @@ func (t *text) tag(w *workspace, inner string) string {
 	return label + " (" + address + ")"
 }
 
+// laidOut tells blocks that an app made from those that a person's text has.
+func laidOut(blocks []rawjson.Object) bool {
+	return slices.ContainsFunc(blocks, func(block rawjson.Object) bool { return block.String("type") != "rich_text" })
+}
+
+// wordsOf are the words of blocks, in the markup of texts.
+func wordsOf(blocks json.RawMessage) string {
+	var words strings.Builder
+	blockText(&words, decoded(blocks))
+	return strings.TrimSpace(words.String())
+}
+
 // blockText gathers the words of blocks in order, in the markup of texts.
 func blockText(b *strings.Builder, value any) {
 	switch value := value.(type) {
@@ -100,13 +113,19 @@ func blockText(b *strings.Builder, value any) {
 			b.WriteString("<#" + field("channel_id") + ">")
 		case "emoji":
 			b.WriteString(":" + field("name") + ":")
+		case "usergroup":
+			b.WriteString("<!subteam^" + field("usergroup_id") + ">")
 		case "broadcast":
 			b.WriteString("<!" + field("range") + ">")
+		case "date":
+			b.WriteString(field("fallback"))
+		case "image":
+			b.WriteString(field("alt_text") + "\n")
 		case "link":
 			b.WriteString("<" + field("url") + "|" + field("text") + ">")
 		default:
 			b.WriteString(field("text"))
-			for _, key := range []string{"title", "text", "fields", "elements"} {
+			for _, key := range []string{"title", "text", "fields", "elements", "rows"} {
 				if _, isText := value[key].(string); !isText {
 					blockText(b, value[key])
 				}
@@ -130,8 +149,10 @@ func attachmentText(attachments []rawjson.Object) string {
 		for _, field := range attachment.Objects("fields") {
 			texts = append(texts, strings.TrimPrefix(field.String("title")+": "+field.String("value"), ": "))
 		}
-		if len(texts) == before && attachment.String("fallback") != "" {
-			texts = append(texts, attachment.String("fallback"))
+		if len(texts) == before {
+			if text := cmp.Or(wordsOf(attachment["blocks"]), attachment.String("fallback")); text != "" {
+				texts = append(texts, text)
+			}
 		}
 	}
 	return strings.Join(texts, "\n")

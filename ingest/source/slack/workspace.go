@@ -166,16 +166,21 @@ func readZip(ctx context.Context, in *source.Input, out source.Out) error {
 	workspace := load(ctx, root)
 	files := slices.Clone(archive.File)
 	slices.SortStableFunc(files, func(a, b *zip.File) int { return cmp.Compare(a.Name, b.Name) })
+	isExport := false
 	for _, file := range files {
 		name := strings.TrimPrefix(file.Name, prefix)
 		if !dayFile.MatchString(name) && !slices.Contains(lists, name) {
 			continue
 		}
+		isExport = true
 		r := newReader(out, workspace, folderOf(name))
 		r.member = name
 		if err := r.readMember(ctx, in, file); err != nil {
 			return err
 		}
+	}
+	if !isExport {
+		return refuse(source.ReasonUnknownType, "a zip without the lists and days of an export, or with several exports in it")
 	}
 	return nil
 }
