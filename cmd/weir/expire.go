@@ -37,7 +37,9 @@ func lakeExpireCommand(e env) *cli.Command {
 }
 
 func families() string {
-	return "   " + strings.Join(retention.Families(), ", ")
+	names := retention.Families()
+	half := (len(names) + 1) / 2 // a help line stays within 100 columns
+	return "   " + strings.Join(names[:half], ", ") + ",\n   " + strings.Join(names[half:], ", ")
 }
 
 // nowFlag is for tests and for whoever wants to see ahead.
