@@ -23,11 +23,12 @@ var mayImport = map[string][]string{
 	"augment":    {"lake"},
 	"review":     {"lake"},
 	"dataset":    {"lake"},
+	"train":      {"lake", "exporters"},
 	"queries":    {},
 	"dashboard":  {"lake", "transforms", "evalsql"},
 	"docs":       {}, // its tests may use anything
 	"faults":     {}, // tests only, which use what we did not write
-	"cmd":        {"lake", "ingest", "transforms", "exporters", "evalsql", "augment", "review", "dataset", "queries", "dashboard", "testdata"},
+	"cmd":        {"lake", "ingest", "transforms", "exporters", "evalsql", "augment", "review", "dataset", "train", "queries", "dashboard", "testdata"},
 }
 
 // onlyThere are libraries that belong to one folder.
