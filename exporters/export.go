@@ -22,7 +22,7 @@ import (
 
 // Options of Export.
 type Options struct {
-	Target    string               // name of a target: openai, together
+	Target    string               // name of a target: openai, together, …
 	Dir       string               // where the files go; new, empty, or an earlier export of the same target
 	Model     string               // base model; decides tokenizer and price. Empty: the target's own
 	MaxTokens int                  // divide longer examples; 0: the target's limit

@@ -13,6 +13,7 @@ import (
 	"io"
 	"os"
 	"path/filepath"
+	"slices"
 
 	"github.com/weir-lake/weir/exporters/canonical"
 	"github.com/weir-lake/weir/exporters/target"
@@ -72,7 +73,7 @@ func (e *exporting) write(ctx context.Context, session *duck.Session, temp, dir 
 		return err
 	}
 	defer reader.Close()
-	out, err := createFiles(dir)
+	out, err := createFiles(dir, e.target)
 	if err != nil {
 		return err
 	}
@@ -164,7 +165,7 @@ func (e *exporting) tokens(line target.Line) (all, trained int64) {
 // is. Anything else is a fault of weir's, and nothing is put in place.
 func (e *exporting) check(dir string) error {
 	for _, split := range splits {
-		name := split + ".jsonl"
+		name := e.target.FileName(split)
 		file, err := os.Open(filepath.Join(dir, name))
 		if err != nil {
 			return err
@@ -212,9 +213,13 @@ type files struct {
 	all     []*outFile // in the order of the manifest
 }
 
-func createFiles(dir string) (*files, error) {
+func createFiles(dir string, t *target.Target) (*files, error) {
 	out := &files{bySplit: map[string]*outFile{}}
-	for _, name := range []string{"train.jsonl", "validation.jsonl", "lineage.jsonl", "losses.jsonl"} {
+	names := []string{"lineage.jsonl", "losses.jsonl"}
+	for i, split := range splits {
+		names = slices.Insert(names, i, t.FileName(split))
+	}
+	for _, name := range names {
 		file, err := createFile(dir, name)
 		if err != nil {
 			return nil, errors.Join(err, out.close())
@@ -223,8 +228,19 @@ func createFiles(dir string) (*files, error) {
 	}
 	for i, split := range splits {
 		out.bySplit[split] = out.all[i]
+		out.all[i].prefix = t.Prefix()
 	}
-	out.lineage, out.losses = out.all[2], out.all[3]
+	out.lineage, out.losses = out.all[len(splits)], out.all[len(splits)+1]
+	for _, sidecar := range t.Sidecars() {
+		file, err := createFile(dir, sidecar.Name)
+		if err != nil {
+			return nil, errors.Join(err, out.close())
+		}
+		out.all = append(out.all, file)
+		if err := file.line(sidecar.JSON); err != nil {
+			return nil, errors.Join(err, out.close())
+		}
+	}
 	return out, nil
 }
 
@@ -238,12 +254,13 @@ func (f *files) close() error {
 
 // outFile is a JSON Lines file that hashes what is written to it.
 type outFile struct {
-	name  string
-	lines int64
-	bytes int64
-	hash  hash.Hash
-	file  *os.File
-	buf   *bufio.Writer
+	name   string
+	prefix []byte // before the first line
+	lines  int64
+	bytes  int64
+	hash   hash.Hash
+	file   *os.File
+	buf    *bufio.Writer
 }
 
 func createFile(dir, name string) (*outFile, error) {
@@ -256,6 +273,12 @@ func createFile(dir, name string) (*outFile, error) {
 }
 
 func (f *outFile) line(text []byte) error {
+	if f.lines == 0 && len(f.prefix) > 0 {
+		f.bytes += int64(len(f.prefix))
+		if _, err := f.buf.Write(f.prefix); err != nil {
+			return err
+		}
+	}
 	f.lines++
 	f.bytes += int64(len(text)) + 1
 	if _, err := f.buf.Write(text); err != nil {

@@ -125,9 +125,9 @@ var exportColumns = []column{
 
 func exportRows(dir string, manifest exporters.Manifest) [][]string {
 	var rows [][]string
-	for _, split := range manifest.Splits {
+	for i, split := range manifest.Splits { // their files come first
 		rows = append(rows, []string{
-			filepath.Join(dir, split.Split+".jsonl"), count(split.Examples), count(split.Dropped), count(split.Lines),
+			filepath.Join(dir, manifest.Files[i].Name), count(split.Examples), count(split.Dropped), count(split.Lines),
 			count(split.Targets), count(split.Tokens), count(split.TrainedTokens),
 		})
 	}

@@ -51,6 +51,8 @@ const (
 	ruleBlank    = "blank_line"
 	ruleBOM      = "bom"
 	ruleTooFew   = "too_few_lines"
+	ruleTooMany  = "too_many_lines"
+	ruleReserved = "reserved_text"
 	ruleLength   = "line_length"
 	maxLineBytes = 64 << 20
 )
@@ -59,7 +61,7 @@ type object = map[string]any
 
 // CheckLine checks one line by the target's rules.
 func (t *Target) CheckLine(line []byte) []Finding {
-	c := &checker{}
+	c := &checker{target: t}
 	dec := json.NewDecoder(bytes.NewReader(line))
 	dec.UseNumber()
 	var value any
@@ -83,6 +85,7 @@ func (t *Target) CheckLine(line []byte) []Finding {
 // checker collects what is wrong with a line. Its methods check one thing each
 // that several targets share.
 type checker struct {
+	target   *Target
 	findings []Finding
 }
 

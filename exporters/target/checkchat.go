@@ -37,8 +37,12 @@ func (c *checker) content(m object, path, role string) {
 	for i, part := range c.objects(list, at) {
 		images += c.part(part, index(at, i), role)
 	}
-	if images > maxImages {
-		c.add(ruleImages, at, "has %d images; at most %d", images, maxImages)
+	most := maxImages
+	if c.target.MaxImages > 0 {
+		most = c.target.MaxImages
+	}
+	if images > most {
+		c.add(ruleImages, at, "has %d images; at most %d", images, most)
 	}
 }
 
@@ -126,6 +130,11 @@ func (c *checker) tools(line object, most int) bool {
 	if !ok {
 		return false
 	}
+	if text, isText := value.(string); isText && c.target.calls.toolsInOne {
+		if value = c.inText(text, "tools"); value == nil {
+			return true
+		}
+	}
 	names := map[string]bool{}
 	tools := c.objects(value, "tools")
 	if most > 0 && len(tools) > most {
@@ -190,11 +199,13 @@ func (c *checker) calls(m object, path, role string, hasTools bool) {
 		if len(call) == 0 {
 			continue
 		}
-		id := c.text(call, at, "id")
-		if ids[id] {
-			c.add(ruleCall, at+".id", "%q is another call's too", id)
+		if _, has := call["id"]; has || !c.target.calls.anyID {
+			id := c.text(call, at, "id")
+			if ids[id] {
+				c.add(ruleCall, at+".id", "%q is another call's too", id)
+			}
+			ids[id] = true
 		}
-		ids[id] = true
 		if kind := c.text(call, at, "type"); kind != "function" {
 			c.add(ruleCall, at+".type", "is %q, not function", kind)
 		}
@@ -206,8 +217,44 @@ func (c *checker) calls(m object, path, role string, hasTools bool) {
 		if name := c.text(function, at+".function", "name"); !isName(name) {
 			c.add(ruleCall, at+".function.name", "is not 1 to %d letters, digits, _ or -", maxNameBytes)
 		}
-		c.text(function, at+".function", "arguments")
+		c.arguments(function, at+".function")
 	}
+}
+
+// arguments checks the arguments of a call: a text, or an object where the
+// target has objects.
+func (c *checker) arguments(function object, path string) {
+	value, has := function["arguments"]
+	_, isObject := value.(object)
+	switch text, isText := value.(string); c.target.calls.arguments {
+	case "object":
+		if !isObject {
+			c.add(ruleCall, path+".arguments", "is no object")
+		}
+	case "either":
+		if isText && c.inText(text, path+".arguments") == nil {
+			return
+		}
+		if !isObject && !isText {
+			c.add(ruleCall, path+".arguments", "is neither an object nor a string")
+		}
+	default:
+		if !has || !isText {
+			c.text(function, path, "arguments")
+		}
+	}
+}
+
+// inText reads JSON that stands in a string; nil where it is none.
+func (c *checker) inText(text, path string) any {
+	dec := json.NewDecoder(strings.NewReader(text))
+	dec.UseNumber()
+	var value any
+	if err := dec.Decode(&value); err != nil || dec.More() || value == nil {
+		c.add(ruleType, path, "is a string that is no JSON")
+		return nil
+	}
+	return value
 }
 
 // answers checks that tool messages follow the message that called, one a
@@ -298,3 +345,12 @@ func (c *checker) alternates(messages []object) {
 
 // isBlank tells whether a line has nothing but white space.
 func isBlank(line []byte) bool { return len(bytes.TrimSpace(line)) == 0 }
+
+// systemFirst checks that one system message at most stands first.
+func (c *checker) systemFirst(messages []object) {
+	for i, m := range messages {
+		if i > 0 && m["role"] == "system" {
+			c.add(ruleOrder, index("messages", i), "is a system message that is not first")
+		}
+	}
+}

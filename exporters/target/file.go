@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"slices"
 	"unicode/utf8"
 )
 
@@ -33,6 +34,17 @@ func (t *Target) CheckFile(r io.Reader, report func(Finding)) error {
 	if lines < t.MinLines {
 		report(Finding{Rule: ruleTooFew, What: fmt.Sprintf("has %d examples; the provider takes %d or more", lines, t.MinLines)})
 	}
+	if t.MaxLines > 0 && lines > t.MaxLines {
+		report(Finding{Rule: ruleTooMany, What: fmt.Sprintf("has %d examples; the provider takes %d at most", lines, t.MaxLines)})
+	}
+	return nil
+}
+
+// Prefix is what a file of the target begins with, before its first line.
+func (t *Target) Prefix() []byte {
+	if t.BOM {
+		return bytes.Clone(bom)
+	}
 	return nil
 }
 
@@ -47,10 +59,18 @@ func (t *Target) checkRaw(line []byte, number int, tooLong bool) []Finding {
 	case !utf8.Valid(line):
 		return []Finding{{Rule: ruleJSON, What: "is no valid UTF-8"}}
 	}
-	if rest, ok := bytes.CutPrefix(line, bom); ok && number == 1 {
-		return append([]Finding{{Rule: ruleBOM, What: "begins with a byte order mark"}}, t.CheckLine(rest)...)
+	if number > 1 {
+		return t.CheckLine(line)
 	}
-	return t.CheckLine(line)
+	rest, marked := bytes.CutPrefix(line, bom)
+	found := t.CheckLine(rest)
+	if marked && !t.BOM {
+		found = slices.Insert(found, 0, Finding{Rule: ruleBOM, What: "begins with a byte order mark"})
+	}
+	if !marked && t.BOM {
+		found = slices.Insert(found, 0, Finding{Rule: ruleBOM, What: "does not begin with a byte order mark, which the provider wants"})
+	}
+	return found
 }
 
 // readLine reads a line without its end. One that is longer than maxLineBytes

@@ -20,6 +20,12 @@ const (
 	RuleAssistantFirst Rule = "assistant_first"
 	RuleMixedTurns     Rule = "mixed_assistant_turns"
 	RuleTooLong        Rule = "too_long"
+	RuleUnmasked       Rule = "context_would_be_trained"
+	RuleArguments      Rule = "arguments_no_object"
+	RuleNotDeclared    Rule = "undeclared_call_refused"
+	RuleUserAfterTool  Rule = "user_after_tool"
+	RuleNoCalls        Rule = "calls_not_expressible"
+	RuleReserved       Rule = "reserved_text"
 
 	RuleDivided        Rule = "divided"
 	RuleTargetTooLong  Rule = "target_too_long"
@@ -46,6 +52,16 @@ const (
 	RuleSystemMerged   Rule = "systems_merged"
 	RuleUserMerged     Rule = "users_merged"
 	RuleTurnsMerged    Rule = "assistants_merged"
+
+	RuleExpanded        Rule = "expanded"
+	RuleArgumentsMade   Rule = "arguments_made"
+	RuleCallIDRewritten Rule = "call_id_rewritten"
+	RuleTextBesideCall  Rule = "text_beside_call_omitted"
+	RuleToolDescription Rule = "tool_description_made"
+	RuleToolParameters  Rule = "tool_parameters_made"
+	RuleToolsOmitted    Rule = "tools_omitted"
+	RuleResultWrapped   Rule = "result_wrapped"
+	RuleResultsJoined   Rule = "results_joined"
 )
 
 // RuleInfo says what a rule does.
@@ -73,6 +89,12 @@ var ruleInfo = []RuleInfo{
 	{RuleAssistantFirst, true, "an assistant message comes before any user message; the provider wants a user first"},
 	{RuleMixedTurns, true, "assistant messages in a row, of which some are trained and some not, where turns must alternate"},
 	{RuleTooLong, true, "longer than the limit, and it could not be divided"},
+	{RuleUnmasked, true, "an assistant message that is context only, where the target trains every assistant message"},
+	{RuleArguments, true, "the arguments of a call are no JSON object, and the target wants one"},
+	{RuleNotDeclared, true, "a call of a tool that is not declared, where the provider refuses it"},
+	{RuleUserAfterTool, true, "a user speaks after a tool result, where the assistant must"},
+	{RuleNoCalls, true, "there are calls, and the format has none"},
+	{RuleReserved, true, "a text has a string that the provider reserves: its job would fail"},
 	{RuleDivided, false, "longer than the limit: divided at human prompts, else at calls; each piece repeats the opening"},
 	{RuleTargetTooLong, false, "a trained message and what it answers are longer than the limit: left out of the pieces"},
 	{RuleTailTrimmed, false, "messages after the last trained one: they would only cost tokens"},
@@ -98,6 +120,15 @@ var ruleInfo = []RuleInfo{
 	{RuleSystemMerged, false, "system messages at the start became one"},
 	{RuleUserMerged, false, "user messages in a row became one, where turns must alternate"},
 	{RuleTurnsMerged, false, "assistant messages in a row became one, where turns must alternate"},
+	{RuleExpanded, false, "the target trains the last message only: a line for each trained message, what comes before it is context"},
+	{RuleArgumentsMade, false, "a call had no arguments: {} stands for them"},
+	{RuleCallIDRewritten, false, "a call's id has a form that the provider refuses, or is another call's too"},
+	{RuleTextBesideCall, false, "an assistant's text beside its calls, where the format has one of the two"},
+	{RuleToolDescription, false, "a tool has no description, and the provider wants one: its name stands for it"},
+	{RuleToolParameters, false, "a tool has no parameters, and the provider wants a schema: one without properties stands for it"},
+	{RuleToolsOmitted, false, "tools were declared and not called; the format has none"},
+	{RuleResultWrapped, false, "a tool result that is no JSON object was put into one"},
+	{RuleResultsJoined, false, "the results of parallel calls became one, in the order of the calls"},
 }
 
 // Losses counts how often each rule fired on an example.

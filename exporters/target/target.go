@@ -26,17 +26,61 @@ type Target struct {
 	MinLines  int    // fewest lines that the provider takes
 	MaxTokens int    // longest example; a longer one is divided. 0: no limit of the format's own
 	MaxTools  int    // most tools an example may declare; 0: no limit
+	MaxLines  int    // most lines that the provider takes; 0: no limit
+	MaxImages int    // most images a message; 0: maxImages
 
 	HasNames   bool // a message can name its speaker; else the name goes before the text
 	Alternates bool // system stands first and user and assistant take turns
 	CanForbid  bool // parallel_tool_calls can be said
+	BOM        bool // files begin with a byte order mark; elsewhere none may
+
+	validation string // stem of the validation file's name, where it has another
+
+	loss     loss
+	fits     []pass           // what its lines need beside the passes of all targets, in order
+	sidecars func() []Sidecar // files that its trainer wants beside the lines
+	calls    callForm
 
 	encode func(*canonical.Example) ([]byte, error)
 	check  func(*checker, object)
 }
 
+// pass makes an example fit, or says why it does not.
+type pass = func(*canonical.Example, Losses) Rule
+
+// callForm is how a target's lines have calls.
+type callForm struct {
+	arguments  string // "string", "object", or "either"
+	anyID      bool   // a call may go without an id
+	toolsInOne bool   // tools may be one JSON text
+}
+
+// Sidecar is a file that stands beside the training files.
+type Sidecar struct {
+	Name string
+	JSON []byte // without a newline
+}
+
+// Sidecars gives the files that the target's trainer wants beside the lines.
+func (t *Target) Sidecars() []Sidecar {
+	if t.sidecars == nil {
+		return nil
+	}
+	return t.sidecars()
+}
+
+// FileName names the file of a side of the split: train or validation.
+func (t *Target) FileName(split string) string {
+	if split == "validation" && t.validation != "" {
+		return t.validation + ".jsonl"
+	}
+	return split + ".jsonl"
+}
+
 // All lists the targets in the order of the documentation.
-func All() []*Target { return []*Target{openAI(), together()} }
+func All() []*Target {
+	return []*Target{openAI(), azure(), fireworks(), together()}
+}
 
 // Named finds a target. The error has a hint with the names.
 func Named(name string) (*Target, error) {
@@ -91,16 +135,22 @@ func (t *Target) Convert(example canonical.Example, opts Options) (Result, error
 	}
 	var result Result
 	for _, piece := range pieces {
-		line, rule, err := t.line(piece, losses)
-		if err != nil {
-			return Result{}, fmt.Errorf("%s: example %s: %w", t.Name, example.ID, err)
-		}
-		if rule != "" {
-			// Parts of an example are not exported: the targets of its lines
-			// must add up to its own.
+		// Parts of an example are not exported: the targets of its lines must
+		// add up to its own.
+		if rule := t.fit(&piece, losses); rule != "" {
 			return dropped(rule, losses), nil
 		}
-		result.Lines = append(result.Lines, line)
+		expanded, rule := t.expand(piece, losses)
+		if rule != "" {
+			return dropped(rule, losses), nil
+		}
+		for _, one := range expanded {
+			text, err := t.encode(&one)
+			if err != nil {
+				return Result{}, fmt.Errorf("%s: example %s: %w", t.Name, example.ID, err)
+			}
+			result.Lines = append(result.Lines, Line{JSON: text, Example: one, Targets: canonical.Targets(one.Messages)})
+		}
 	}
 	if len(result.Lines) == 0 {
 		return dropped(RuleTooLong, losses), nil
@@ -121,13 +171,16 @@ func (t *Target) limit(opts Options) int {
 	return t.MaxTokens
 }
 
-// line is what is left to do once an example has its length.
-func (t *Target) line(piece canonical.Example, losses Losses) (Line, Rule, error) {
+// fit is what is left to do once an example has its length.
+func (t *Target) fit(piece *canonical.Example, losses Losses) Rule {
+	fits := t.fits
 	if t.Alternates {
-		if rule := alternate(&piece, losses); rule != "" {
-			return Line{}, rule, nil
+		fits = append([]pass{alternate}, fits...)
+	}
+	for _, fit := range fits {
+		if rule := fit(piece, losses); rule != "" {
+			return rule
 		}
 	}
-	text, err := t.encode(&piece)
-	return Line{JSON: text, Example: piece, Targets: canonical.Targets(piece.Messages)}, "", err
+	return ""
 }
