@@ -143,14 +143,14 @@ type config struct {
 	EstimatedUSD *float64 `json:"estimated_usd,omitempty"`
 }
 
-// runID names the n-th run of what is trained on what: 32 hex digits.
+// runID names the n-th run of what is trained on what: 16 hex digits.
 func runID(provider string, p Plan, n int) (string, error) {
 	hyper, err := json.Marshal(p.Hyper)
 	if err != nil {
 		return "", err
 	}
 	sum := sha256.Sum256([]byte(fmt.Sprintf("%q %q %q %q %q %s %d", provider, p.Dataset, p.DatasetVersion, p.Model, p.Method, hyper, n)))
-	return hex.EncodeToString(sum[:16]), nil
+	return hex.EncodeToString(sum[:8]), nil
 }
 
 // tag is how a run's name shows at the provider.

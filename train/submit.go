@@ -120,7 +120,7 @@ func (t *Trainer) submit(ctx context.Context, p Plan) (Run, error) {
 	if !begun {
 		run.State = Planned
 		// Before anything is sent: whoever comes after a kill must know.
-		if err := t.Send(ctx, run.event(t.Clock.Now(), lake.TrainingRun{State: Planned, Config: run.Config}, "state", Planned)); err != nil {
+		if err := t.Send(ctx, run.event(run.PlannedAt, lake.TrainingRun{State: Planned, Config: run.Config}, "state", Planned)); err != nil {
 			return run, err
 		}
 	}
@@ -129,11 +129,8 @@ func (t *Trainer) submit(ctx context.Context, p Plan) (Run, error) {
 		return run, err
 	}
 	run.JobID, run.State = job.ID, Submitted
-	at := job.CreatedAt
-	if at.IsZero() {
-		at = t.Clock.Now()
-	}
-	return run, t.Send(ctx, run.event(at, lake.TrainingRun{State: Submitted, Config: run.Config}, "state", Submitted))
+	run.UpdatedAt = after(run.UpdatedAt, timeOr(job.CreatedAt, t.Clock.Now()))
+	return run, t.Send(ctx, run.event(run.UpdatedAt, lake.TrainingRun{State: Submitted, Config: run.Config}, "state", Submitted))
 }
 
 // choose gives the run that the plan is: one that was begun and has no job, or

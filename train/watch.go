@@ -162,9 +162,7 @@ func (r Run) jobEvent(e JobEvent, now time.Time) lake.Event {
 }
 
 // state is the event of the job's state. A status is recorded once: what a
-// paused job returns to was recorded before. The end's time is the provider's,
-// or just after all else that is on record, by whichever clock: the latest state
-// is the run's.
+// paused job returns to was recorded before.
 func (t *Trainer) state(run Run, job Job, now, latest time.Time) (lake.Event, error) {
 	status, err := json.Marshal(map[string]string{"status": job.Status})
 	if err != nil {
@@ -172,15 +170,13 @@ func (t *Trainer) state(run Run, job Job, now, latest time.Time) (lake.Event, er
 	}
 	at := now
 	if IsFinal(job.State) {
-		if at = timeOr(job.FinishedAt, now); !at.After(latest) {
-			at = latest.Add(time.Microsecond)
-		}
+		at = timeOr(job.FinishedAt, now)
 	}
 	change := lake.TrainingRun{
 		State: job.State, Metrics: string(status), Error: job.Error, ResultModel: job.ResultModel,
 		TrainedTokens: job.TrainedTokens, CostUSD: t.cost(job), DurationS: duration(job),
 	}
-	return run.event(at, change, "state", job.Status), nil
+	return run.event(after(latest, at), change, "state", job.Status), nil
 }
 
 func (t *Trainer) cost(job Job) *float64 {
@@ -197,6 +193,15 @@ func duration(job Job) *float64 {
 	}
 	s := job.FinishedAt.Sub(job.CreatedAt).Seconds()
 	return &s
+}
+
+// after is a time, or just after all that is on record, whichever is later: the
+// latest state is the run's, and the provider's clock is not ours.
+func after(latest, at time.Time) time.Time {
+	if at.After(latest) {
+		return at
+	}
+	return latest.Add(time.Microsecond)
 }
 
 func timeOr(at, now time.Time) time.Time {

@@ -16,6 +16,7 @@ import (
 	"github.com/rogpeppe/go-internal/testscript"
 
 	"github.com/weir-lake/weir/augment/llm/llmtest"
+	"github.com/weir-lake/weir/train/localserver"
 )
 
 func TestMain(m *testing.M) {
@@ -43,14 +44,52 @@ func TestScripts(t *testing.T) {
 			env.Values[modelServer] = server
 			env.Setenv("WEIR_LLM_URL", server.BaseURL())
 			env.Setenv("WEIR_LLM_KEY", "k-script")
+			provider := localserver.New(localserver.Options{Key: "k-train", Fault: stuckOnce})
+			env.Defer(provider.Close)
+			env.Values[jobServer] = provider
+			env.Setenv("WEIR_TRAIN_URL", provider.BaseURL())
+			env.Setenv("WEIR_TRAIN_KEY", "k-train")
 			return nil
 		},
-		Cmds: map[string]func(*testscript.TestScript, bool, []string){"asked": asked, "leak": plantLeak},
+		Cmds: map[string]func(*testscript.TestScript, bool, []string){"asked": asked, "ordered": ordered, "leak": plantLeak},
 	})
 }
 
-// modelServer is where a script's environment keeps its server.
-const modelServer = "model server"
+// Where a script's environment keeps its servers.
+const (
+	modelServer = "model server"
+	jobServer   = "job server"
+)
+
+// stuckOnce: the provider takes the first order, and does not answer; nor does
+// it when it is asked for a job's events the second time.
+func stuckOnce(kind string, n int) localserver.Fault {
+	return localserver.Fault{Stuck: kind == "POST fine_tuning/jobs" && n == 0 || kind == "GET fine_tuning/jobs/{id}/events" && n == 1}
+}
+
+// ordered JOBS KIND N waits until the provider was asked N times or more, and
+// fails if it then has not just so many jobs.
+func ordered(ts *testscript.TestScript, neg bool, args []string) {
+	if neg || len(args) != 3 {
+		ts.Fatalf("usage: ordered JOBS KIND N")
+	}
+	jobs, err := strconv.Atoi(args[0])
+	ts.Check(err)
+	least, err := strconv.Atoi(args[2])
+	ts.Check(err)
+	server, ok := ts.Value(jobServer).(*localserver.Server)
+	if !ok {
+		ts.Fatalf("the script has no job server")
+	}
+	for end := time.Now().Add(time.Minute); server.Asked(args[1]) < least || len(server.Jobs()) < jobs; time.Sleep(10 * time.Millisecond) {
+		if time.Now().After(end) {
+			ts.Fatalf("%s came %d times, and there are %d jobs", args[1], server.Asked(args[1]), len(server.Jobs()))
+		}
+	}
+	if got := len(server.Jobs()); got != jobs {
+		ts.Fatalf("%d jobs, want %d", got, jobs)
+	}
+}
 
 // asked MODEL N waits until the model was asked N times, and fails if it is
 // asked more often.
