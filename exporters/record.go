@@ -11,9 +11,9 @@ import (
 	"os"
 	"path/filepath"
 	"slices"
-	"strings"
 	"time"
 
+	"github.com/weir-lake/weir/exporters/target"
 	"github.com/weir-lake/weir/lake"
 	"github.com/weir-lake/weir/lake/duck"
 )
@@ -108,6 +108,14 @@ func readMembers(dir string, manifest Manifest, each func(lake.DatasetMember) er
 	if i < 0 {
 		return fmt.Errorf("%s names no %s", manifestName, name)
 	}
+	t, err := target.Named(manifest.Target)
+	if err != nil {
+		return err
+	}
+	sides := map[string]string{} // by file
+	for _, split := range splits {
+		sides[t.FileName(split)] = split
+	}
 	file, err := os.Open(filepath.Join(dir, name))
 	if err != nil {
 		return err
@@ -129,7 +137,7 @@ func readMembers(dir string, manifest Manifest, each func(lake.DatasetMember) er
 		}
 		before = line.ExampleID
 		err := each(lake.DatasetMember{
-			ExampleID: line.ExampleID, ContentHash: line.ContentHash, SubjectID: line.SubjectID, Side: strings.TrimSuffix(line.File, ".jsonl"),
+			ExampleID: line.ExampleID, ContentHash: line.ContentHash, SubjectID: line.SubjectID, Side: sides[line.File],
 		})
 		if err != nil {
 			return err

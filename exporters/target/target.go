@@ -79,7 +79,7 @@ func (t *Target) FileName(split string) string {
 
 // All lists the targets in the order of the documentation.
 func All() []*Target {
-	return []*Target{openAI(), azure(), fireworks(), together()}
+	return []*Target{openAI(), azure(), fireworks(), together(), mistral(), trl(), trlCompletion(), axolotl(), mlx()}
 }
 
 // Named finds a target. The error has a hint with the names.
