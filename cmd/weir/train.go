@@ -45,7 +45,7 @@ func trainCommand(e env) *cli.Command {
 	return &cli.Command{
 		Name:        "train",
 		Usage:       "have models trained, and keep on record what became of it",
-		Subcommands: []*cli.Command{trainSubmit(e), trainWatch(e), trainCancel(e), trainList(e)},
+		Subcommands: []*cli.Command{trainSubmit(e), trainWatch(e), trainCancel(e), trainList(e), trainRecord(e)},
 	}
 }
 

@@ -1,0 +1,86 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+
+	"github.com/urfave/cli/v2"
+
+	"github.com/weir-lake/weir/lake"
+	"github.com/weir-lake/weir/train"
+	"github.com/weir-lake/weir/train/trainerlog"
+)
+
+func trainRecord(e env) *cli.Command {
+	return &cli.Command{
+		Name:      "record",
+		Usage:     "record a local trainer's run: its loss curve, checkpoints and end",
+		ArgsUsage: "DIR",
+		Description: "DIR is the output folder of what trains with Hugging Face's Trainer (TRL, Axolotl, LLaMA-Factory, Unsloth):\n" +
+			"trainer_state.json is read, its own or its furthest checkpoint's. The same again, as the log grows, records\n" +
+			"what is new.\n\n" +
+			"Example:\n   weir train record --lake mylake --run january --export training --trainer trl \\\n" +
+			"       --model meta-llama/Llama-3.1-8B-Instruct outputs/january",
+		Flags: []cli.Flag{
+			lakeFlag(), brokersFlag(), jsonFlag(), quietFlag(),
+			&cli.StringFlag{Name: "run", Usage: "`NAME` of the run, of your choice"},
+			&cli.StringFlag{Name: "export", Usage: "`DIR` that weir export wrote, and that was trained on"},
+			&cli.StringFlag{Name: "trainer", Usage: "`NAME` of what trains", Value: "local"},
+			&cli.StringFlag{Name: "model", Usage: "base `MODEL`"},
+			&cli.StringFlag{Name: "result-model", Usage: "`MODEL` that came out, as its calls will name it"},
+			&cli.StringFlag{Name: "method", Usage: "`METHOD`: sft or dpo", Value: "sft"},
+			&cli.StringFlag{Name: "phase", Usage: "training `PHASE` of your plan; a label"},
+			&cli.StringFlag{Name: "state", Usage: "`STATE` that the log does not show: failed or cancelled"},
+			&cli.StringFlag{Name: "error", Usage: "why it failed, `TEXT`"},
+			&cli.Float64Flag{Name: "cost", Usage: "what it has cost so far, `USD`"},
+		},
+		Action: func(c *cli.Context) error {
+			for _, name := range []string{"run", "export", "model"} {
+				if c.String(name) == "" {
+					return &usageError{what: "train record: --" + name + " is required", try: "weir train record --run NAME --export DIR --model MODEL DIR"}
+				}
+			}
+			if c.Args().Len() != 1 {
+				return &usageError{what: "train record: name one folder", try: "weir train record --run NAME --export DIR --model MODEL DIR"}
+			}
+			if state := c.String("state"); state != "" && state != train.Running && !train.IsFinal(state) {
+				return &usageError{what: fmt.Sprintf("train record: state %q: want running, succeeded, failed or cancelled", state), try: "weir train record --state failed"}
+			}
+			log, err := trainerlog.Read(c.Args().First())
+			if errors.Is(err, trainerlog.ErrNone) {
+				return lake.WithHint(err, "name the trainer's output folder, once it has saved a checkpoint")
+			}
+			if err != nil {
+				return err
+			}
+			lk, err := openLake(c)
+			if err != nil {
+				return err
+			}
+			to := trainSending(c)
+			if err := settleLake(c.Context, e, lk, to); err != nil {
+				return err
+			}
+			version, err := recordExport(c.Context, e, lk, c.String("export"), to)
+			if err != nil {
+				return err
+			}
+			send := func(ctx context.Context, events ...lake.Event) error {
+				return appendAndWait(ctx, e, lk, to, func(ctx context.Context, out lake.Appender) error { return out.Append(ctx, events...) })
+			}
+			run, err := train.RecordLog(c.Context, lk, send, train.Local{
+				Run: train.Run{
+					RunID: c.String("run"), Provider: c.String("trainer"), BaseModel: c.String("model"), ResultModel: c.String("result-model"),
+					Dataset: version.Dataset, DatasetVersion: version.Version, DatasetHash: version.ContentHash,
+					Method: c.String("method"), Phase: c.String("phase"),
+				},
+				State: c.String("state"), Error: c.String("error"), CostUSD: float64Of(c, "cost"),
+			}, log)
+			if err != nil {
+				return err
+			}
+			return showRun(e, c, run)
+		},
+	}
+}
