@@ -159,18 +159,20 @@ func (c *checker) objects(value any, path string) []object {
 	return objects
 }
 
-func (c *checker) messages(line object) []object {
-	value, ok := line["messages"]
+// list reads a required list of objects that is not empty.
+func (c *checker) list(o object, path, key string) []object {
+	value, ok := o[key]
 	if !ok {
-		c.add(ruleMissing, "messages", "is missing")
+		c.add(ruleMissing, field(path, key), "is missing")
 		return nil
 	}
-	messages := c.objects(value, "messages")
 	if list, isList := value.([]any); isList && len(list) == 0 {
-		c.add(ruleMissing, "messages", "is empty")
+		c.add(ruleMissing, field(path, key), "is empty")
 	}
-	return messages
+	return c.objects(value, field(path, key))
 }
+
+func (c *checker) messages(line object) []object { return c.list(line, "", "messages") }
 
 func (c *checker) role(m object, path string, known ...string) string {
 	if len(m) == 0 {

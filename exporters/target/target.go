@@ -79,7 +79,11 @@ func (t *Target) FileName(split string) string {
 
 // All lists the targets in the order of the documentation.
 func All() []*Target {
-	return []*Target{openAI(), azure(), fireworks(), together(), mistral(), trl(), trlCompletion(), axolotl(), mlx()}
+	return []*Target{
+		openAI(), azure(), fireworks(), together(), mistral(),
+		gemini(), bedrockNova(), bedrockClaude(),
+		trl(), trlCompletion(), axolotl(), llamaFactory(), mlx(), swift(),
+	}
 }
 
 // Named finds a target. The error has a hint with the names.

@@ -11,6 +11,14 @@ const (
 	toolLine  = `{"messages":[{"role":"user","content":"a"},{"role":"assistant","tool_calls":[{"id":"a1b2c3d4e","type":"function","function":{"name":"f","arguments":"{}"}}]},{"role":"tool","tool_call_id":"a1b2c3d4e","content":"x"},{"role":"assistant","content":"b"}],"tools":[{"type":"function","function":{"name":"f","description":"d","parameters":{"type":"object"}}}]}`
 )
 
+const (
+	shareGPTLineOK = `{"conversations":[{"from":"human","value":"a"},{"from":"function_call","value":"{\"name\":\"f\",\"arguments\":{}}"},{"from":"observation","value":"x"},{"from":"gpt","value":"b"}],"tools":"[{\"name\":\"f\",\"parameters\":{}}]"}`
+	geminiLineOK   = `{"contents":[{"role":"user","parts":[{"text":"a"}]},{"role":"model","parts":[{"functionCall":{"name":"f","args":{}}}]},{"role":"user","parts":[{"functionResponse":{"name":"f","response":{}}}]},{"role":"model","parts":[{"text":"b"}]}],"tools":[{"functionDeclarations":[{"name":"f"}]}]}`
+	converseLineOK = `{"schemaVersion":"x","messages":[{"role":"user","content":[{"text":"a"}]},{"role":"assistant","content":[{"toolUse":{"toolUseId":"1","name":"f","input":{}}}]},{"role":"user","content":[{"toolResult":{"toolUseId":"1","content":[{"text":"x"}]}}]},{"role":"assistant","content":[{"text":"b"}]}],"toolConfig":{"tools":[{"toolSpec":{"name":"f","inputSchema":{"json":{}}}}]}}`
+	claudeLineOK   = `{"system":"s","messages":[{"role":"user","content":"a"},{"role":"assistant","content":"b"}]}`
+	swiftLineOK    = `{"messages":[{"role":"user","content":"a"},{"role":"tool_call","content":"{\"name\":\"f\",\"arguments\":{}}","loss":true},{"role":"tool_response","content":"x"},{"role":"assistant","content":"b","loss":false}],"tools":"[{\"type\":\"function\",\"function\":{\"name\":\"f\"}}]"}`
+)
+
 // Lines that weir did not write, for the targets that check_test.go leaves
 // out: the rules that each breaks. edit replaces a text of the line by another.
 var targetCases = []struct {
@@ -57,6 +65,37 @@ var targetCases = []struct {
 	{target: "axolotl", name: "nothing_trained", line: plainLine, edit: []string{`"b"`, `"b","train":false`}, want: []string{ruleTrained}},
 	{target: "axolotl", name: "mark_is_a_text", line: plainLine, edit: []string{`"b"`, `"b","train":"yes"`}, want: []string{ruleType}},
 	{target: "axolotl", name: "broken_arguments", line: toolLine, edit: []string{`"{}"`, `"{"`}, want: []string{ruleType}},
+	{target: "llamafactory", name: "tools", line: shareGPTLineOK},
+	{target: "llamafactory", name: "list_of_calls", line: shareGPTLineOK, edit: []string{`"{\"name\":\"f\",\"arguments\":{}}"`, `"[{\"name\":\"f\",\"arguments\":{}},{\"name\":\"f\",\"arguments\":{}}]"`}},
+	{target: "llamafactory", name: "arguments_as_text", line: shareGPTLineOK, edit: []string{`\"arguments\":{}`, `\"arguments\":\"{}\"`}, want: []string{ruleCall}},
+	{target: "llamafactory", name: "two_humans", line: shareGPTLineOK, edit: []string{`{"from":"human","value":"a"}`, `{"from":"human","value":"a"},{"from":"human","value":"a"}`}, want: []string{ruleEnding, ruleOrder, ruleOrder, ruleOrder, ruleOrder}},
+	{target: "llamafactory", name: "ends_on_human", line: `{"conversations":[{"from":"human","value":"a"}]}`, want: []string{ruleEnding}},
+	{target: "llamafactory", name: "role_of_openai", line: `{"conversations":[{"from":"user","value":"a"},{"from":"gpt","value":"a"}]}`, want: []string{ruleRole}},
+	{target: "llamafactory", name: "tools_as_list", line: `{"conversations":[{"from":"human","value":"a"},{"from":"gpt","value":"a"}],"tools":[]}`, want: []string{ruleType}},
+	{target: "gemini", name: "tools", line: geminiLineOK},
+	{target: "gemini", name: "arguments_as_text", line: geminiLineOK, edit: []string{`"args":{}`, `"args":"{}"`}, want: []string{ruleCall}},
+	{target: "gemini", name: "response_as_text", line: geminiLineOK, edit: []string{`"response":{}`, `"response":"x"`}, want: []string{ruleCall}},
+	{target: "gemini", name: "answer_of_another", line: geminiLineOK, edit: []string{`{"name":"f","response"`, `{"name":"g","response"`}, want: []string{ruleAnswer, ruleAnswer}},
+	{target: "gemini", name: "assistant_role", line: geminiLineOK, edit: []string{`"role":"model"`, `"role":"assistant"`}, want: []string{ruleEnding, ruleRole, ruleRole, ruleRole}},
+	{target: "gemini", name: "ends_on_user", line: `{"contents":[{"role":"user","parts":[{"text":"a"}]}]}`, want: []string{ruleEnding}},
+	{target: "gemini", name: "messages", line: plainLine, want: []string{ruleMissing, ruleKey}},
+	{target: "bedrock-nova", name: "tools", line: converseLineOK},
+	{target: "bedrock-nova", name: "reserved", line: converseLineOK, edit: []string{`"text":"a"`, `"text":"say User: a"`}, want: []string{ruleReserved}},
+	{target: "bedrock-nova", name: "id_of_no_call", line: converseLineOK, edit: []string{`{"toolResult":{"toolUseId":"1"`, `{"toolResult":{"toolUseId":"2"`}, want: []string{ruleAnswer, ruleAnswer}},
+	{target: "bedrock-nova", name: "no_version", line: converseLineOK, edit: []string{`"schemaVersion":"x",`, ``}, want: []string{ruleMissing}},
+	{target: "bedrock-nova", name: "content_as_text", line: `{"schemaVersion":"x","messages":[{"role":"user","content":"a"},{"role":"assistant","content":[{"text":"b"}]}]}`, want: []string{ruleType}},
+	{target: "bedrock-nova", name: "input_as_text", line: converseLineOK, edit: []string{`"input":{}`, `"input":"{}"`}, want: []string{ruleCall}},
+	{target: "bedrock-nova", name: "call_without_tools", line: converseLineOK, edit: []string{`,"toolConfig":{"tools":[{"toolSpec":{"name":"f","inputSchema":{"json":{}}}}]}`, ``}, want: []string{ruleTool}},
+	{target: "bedrock-claude", name: "plain", line: claudeLineOK},
+	{target: "bedrock-claude", name: "tools", line: claudeLineOK, edit: []string{`]}`, `],"tools":[]}`}, want: []string{ruleKey}},
+	{target: "bedrock-claude", name: "weight", line: claudeLineOK, edit: []string{`"b"`, `"b","weight":1`}, want: []string{ruleKey}},
+	{target: "bedrock-claude", name: "assistant_first", line: claudeLineOK, edit: []string{`"user"`, `"assistant"`}, want: []string{ruleOrder, ruleOrder}},
+	{target: "bedrock-claude", name: "system_in_messages", line: claudeLineOK, edit: []string{`"user"`, `"system"`}, want: []string{ruleRole}},
+	{target: "ms-swift", name: "tools", line: swiftLineOK},
+	{target: "ms-swift", name: "call_is_no_json", line: swiftLineOK, edit: []string{`"{\"name\":\"f\",\"arguments\":{}}"`, `"f()"`}, want: []string{ruleType}},
+	{target: "ms-swift", name: "nothing_trained", line: swiftLineOK, edit: []string{`true`, `false`}, want: []string{ruleTrained}},
+	{target: "ms-swift", name: "orphan_result", line: swiftLineOK, edit: []string{`{"role":"user","content":"a"}`, `{"role":"tool_response","content":"x"}`}, want: []string{ruleAnswer}},
+	{target: "ms-swift", name: "tools_as_list", line: `{"messages":[{"role":"user","content":"a"},{"role":"assistant","content":"b"}],"tools":[]}`, want: []string{ruleType}},
 	{target: "mlx", name: "tools", line: toolLine},
 	{target: "mlx", name: "tools_in_a_text", line: plainLine, edit: []string{`]}`, `],"tools":"[]"}`}, want: []string{ruleType}},
 	{target: "mlx", name: "no_messages", line: `{"text":"a"}`, want: []string{ruleMissing, ruleKey}},

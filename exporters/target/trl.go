@@ -51,7 +51,7 @@ func trlCompletion() *Target {
 func checkTRLCompletion(c *checker, line object) {
 	c.keys(line, "", "prompt", "completion", "tools")
 	hasTools := c.tools(line, 0)
-	prompt, completion := c.list(line, "prompt"), c.list(line, "completion")
+	prompt, completion := c.list(line, "", "prompt"), c.list(line, "", "completion")
 	c.openMessagesOf(prompt, "prompt", hasTools)
 	trained := c.openMessagesOf(completion, "completion", hasTools)
 	if len(prompt) > 0 {
@@ -69,18 +69,4 @@ func checkTRLCompletion(c *checker, line object) {
 	for _, finding := range all.findings {
 		c.add(finding.Rule, "", "%s %s, of prompt and completion as one list", finding.Path, finding.What)
 	}
-}
-
-// list reads a required list of objects that is not empty.
-func (c *checker) list(line object, key string) []object {
-	value, ok := line[key]
-	if !ok {
-		c.add(ruleMissing, key, "is missing")
-		return nil
-	}
-	objects := c.objects(value, key)
-	if list, isList := value.([]any); isList && len(list) == 0 {
-		c.add(ruleMissing, key, "is empty")
-	}
-	return objects
 }

@@ -1,0 +1,208 @@
+package target
+
+import (
+	"encoding/json"
+	"strings"
+
+	"github.com/weir-lake/weir/exporters/canonical"
+	"github.com/weir-lake/weir/lake"
+)
+
+// llamaFactory is LLaMA-Factory's sharegpt form, with the dataset_info.json
+// that declares the files as weir_train and weir_validation. What the input
+// says and what the model says take turns; one turn has a text or calls, and
+// the results of parallel calls are one observation. Every reply is trained.
+// All tags are declared: those that are left out are read as none, and the
+// rows that use them are skipped. Rows that do not fit are skipped without an
+// error, so the checker is strict.
+//
+// The trainer cuts at cutoff_len, 2,048 tokens by default. (LLaMA-Factory
+// 0.9.6 source, 2026-08.)
+func llamaFactory() *Target {
+	return &Target{
+		Name: "llamafactory", Doc: "LLaMA-Factory sharegpt datasets with dataset_info.json", Provider: "local",
+		Model: "Qwen/Qwen3-4B-Instruct-2507", MinLines: 1,
+		Alternates: true,
+		loss:       lossAll,
+		fits:       []pass{userFirst, replyAfterTool, objectArguments, textOrCalls, joinResults},
+		sidecars:   datasetInfo,
+		encode:     encodeShareGPT,
+		check:      checkShareGPT,
+	}
+}
+
+// joinResults makes the results of parallel calls one message. They stand in
+// the order of the calls.
+func joinResults(e *canonical.Example, losses Losses) Rule {
+	var messages []lake.Message
+	for i, m := range e.Messages {
+		if i > 0 && m.Role == "tool" && e.Messages[i-1].Role == "tool" {
+			losses.add(RuleResultsJoined)
+			last := &messages[len(messages)-1]
+			last.Content += "\n" + m.Content
+			continue
+		}
+		messages = append(messages, m)
+	}
+	e.Messages = messages
+	return ""
+}
+
+type (
+	shareGPTLine struct {
+		Conversations []shareGPTTurn `json:"conversations"`
+		System        string         `json:"system"`
+		Tools         string         `json:"tools"`
+	}
+	shareGPTTurn struct {
+		From  string `json:"from"`
+		Value string `json:"value"`
+	}
+	// namedCall is a call as a text of the conversation.
+	namedCall struct {
+		Name      string          `json:"name"`
+		Arguments json.RawMessage `json:"arguments"`
+	}
+)
+
+func encodeShareGPT(e *canonical.Example) ([]byte, error) {
+	var line shareGPTLine
+	for _, m := range e.Messages {
+		switch {
+		case m.Role == "system":
+			line.System = m.Content
+		case m.Role == "user":
+			line.Conversations = append(line.Conversations, shareGPTTurn{"human", m.Content})
+		case m.Role == "tool":
+			line.Conversations = append(line.Conversations, shareGPTTurn{"observation", m.Content})
+		case len(m.ToolCalls) == 0:
+			line.Conversations = append(line.Conversations, shareGPTTurn{"gpt", m.Content})
+		default:
+			var calls []namedCall
+			for _, call := range m.ToolCalls {
+				calls = append(calls, namedCall{call.Name, json.RawMessage(call.Arguments)})
+			}
+			var value any = calls
+			if len(calls) == 1 {
+				value = calls[0]
+			}
+			text, err := encodeLine(value)
+			if err != nil {
+				return nil, err
+			}
+			line.Conversations = append(line.Conversations, shareGPTTurn{"function_call", string(text)})
+		}
+	}
+	if len(e.Tools) > 0 {
+		var tools []chatDefinition
+		for _, tool := range e.Tools {
+			parameters := tool.Parameters
+			if parameters == "" {
+				parameters = "{}" // the trainer's formatter reads the key without asking
+			}
+			tools = append(tools, chatDefinition{tool.Name, tool.Description, json.RawMessage(parameters)})
+		}
+		text, err := encodeLine(tools)
+		if err != nil {
+			return nil, err
+		}
+		line.Tools = string(text)
+	}
+	return encodeLine(line)
+}
+
+func datasetInfo() []Sidecar {
+	set := func(file string) string {
+		return `{"file_name":"` + file + `","formatting":"sharegpt",` +
+			`"columns":{"messages":"conversations","system":"system","tools":"tools"},` +
+			`"tags":{"role_tag":"from","content_tag":"value","user_tag":"human","assistant_tag":"gpt",` +
+			`"observation_tag":"observation","function_tag":"function_call","system_tag":"system"}}`
+	}
+	text := `{"weir_train":` + set("train.jsonl") + `,"weir_validation":` + set("validation.jsonl") + `}`
+	return []Sidecar{{Name: "dataset_info.json", JSON: []byte(text)}}
+}
+
+func checkShareGPT(c *checker, line object) {
+	c.keys(line, "", "conversations", "system", "tools")
+	if value, ok := line["system"]; ok && value != nil {
+		c.text(line, "", "system")
+	}
+	hasTools := c.shareGPTTools(line)
+	turns := c.list(line, "", "conversations")
+	for i, turn := range turns {
+		at := index("conversations", i)
+		if len(turn) == 0 {
+			continue
+		}
+		c.keys(turn, at, "from", "value")
+		from, value := c.text(turn, at, "from"), c.text(turn, at, "value")
+		wanted := "human or observation"
+		if i%2 == 1 {
+			wanted = "gpt or function_call"
+		}
+		switch from {
+		case "human", "observation", "gpt", "function_call":
+			if !strings.Contains(wanted, from) {
+				c.add(ruleOrder, at+".from", "is %q at a place of %s: the row would be skipped", from, wanted)
+			}
+		default:
+			c.add(ruleRole, at+".from", "is %q; known are human, observation, gpt, function_call", from)
+		}
+		if from == "observation" && (i == 0 || turns[i-1]["from"] != "function_call") {
+			c.add(ruleAnswer, at, "is an observation that follows no call")
+		}
+		if from == "function_call" {
+			c.namedCalls(value, at+".value", true)
+			if !hasTools {
+				c.add(ruleTool, "tools", "is missing, and %s calls", at)
+			}
+		}
+	}
+	if len(turns)%2 == 1 {
+		c.add(ruleEnding, index("conversations", len(turns)-1), "is the last message and no reply: the row would be skipped")
+	}
+}
+
+func (c *checker) shareGPTTools(line object) bool {
+	value, ok := line["tools"]
+	if !ok || value == nil || value == "" {
+		return false
+	}
+	text, ok := value.(string)
+	if !ok {
+		c.add(ruleType, "tools", "is no string of JSON")
+		return true
+	}
+	if value = c.inText(text, "tools"); value == nil {
+		return true
+	}
+	for i, tool := range c.objects(value, "tools") {
+		at := index("tools", i)
+		if name := c.text(tool, at, "name"); !isName(name) {
+			c.add(ruleTool, at+".name", "is not 1 to %d letters, digits, _ or -", maxNameBytes)
+		}
+		if _, ok := tool["parameters"].(object); !ok {
+			c.add(ruleTool, at+".parameters", "is no object")
+		}
+	}
+	return true
+}
+
+// namedCalls checks a text that is a call, or a list of calls.
+func (c *checker) namedCalls(text, path string, list bool) {
+	value := c.inText(text, path)
+	if value == nil {
+		return
+	}
+	if _, isList := value.([]any); !isList || !list {
+		value = []any{value}
+	}
+	for _, call := range c.objects(value, path) {
+		if name := c.text(call, path, "name"); !isName(name) {
+			c.add(ruleCall, path, "names no tool of 1 to %d letters, digits, _ or -", maxNameBytes)
+		}
+		if _, ok := call["arguments"].(object); !ok {
+			c.add(ruleCall, path, "has arguments that are no object")
+		}
+	}
+}

@@ -1,0 +1,126 @@
+package target
+
+import (
+	"encoding/json"
+
+	"github.com/weir-lake/weir/exporters/canonical"
+)
+
+// swift is ms-swift's own form: each call and each result is a message of its
+// own, a call is a JSON text, and so is the list of tools. loss says of each
+// assistant message and call whether it is trained; of calls in a row the
+// first one's holds, and an assistant's text before them has the same.
+//
+// (ms-swift 4.6 documentation and source, 2026-08.)
+func swift() *Target {
+	return &Target{
+		Name: "ms-swift", Doc: "ms-swift messages with tool_call and tool_response", Provider: "local",
+		Model: "Qwen/Qwen3-4B-Instruct-2507", MinLines: 1,
+		Alternates: true,
+		fits:       []pass{userFirst, objectArguments},
+		calls:      callForm{toolsInOne: true},
+		encode:     encodeSwift,
+		check:      checkSwift,
+	}
+}
+
+type (
+	swiftLine struct {
+		Messages []swiftMessage `json:"messages"`
+		Tools    any            `json:"tools,omitempty"`
+	}
+	swiftMessage struct {
+		Role    string `json:"role"`
+		Content string `json:"content"`
+		Loss    *bool  `json:"loss,omitempty"`
+	}
+)
+
+func encodeSwift(e *canonical.Example) ([]byte, error) {
+	tools, err := inOneText(chatTools(e.Tools))
+	if err != nil {
+		return nil, err
+	}
+	line := swiftLine{Tools: tools}
+	for _, m := range e.Messages {
+		out := swiftMessage{Role: m.Role, Content: m.Content}
+		if m.Role == "tool" {
+			out.Role = "tool_response"
+		}
+		if m.Role == "assistant" {
+			trained := canonical.IsTarget(m)
+			out.Loss = &trained
+		}
+		if m.Content != "" || len(m.ToolCalls) == 0 {
+			line.Messages = append(line.Messages, out)
+		}
+		for _, call := range m.ToolCalls {
+			text, err := encodeLine(namedCall{call.Name, json.RawMessage(call.Arguments)})
+			if err != nil {
+				return nil, err
+			}
+			line.Messages = append(line.Messages, swiftMessage{"tool_call", string(text), out.Loss})
+		}
+	}
+	return encodeLine(line)
+}
+
+func checkSwift(c *checker, line object) {
+	c.keys(line, "", "messages", "tools")
+	hasTools := false
+	if value, ok := line["tools"]; ok {
+		hasTools = true
+		if _, isText := value.(string); !isText {
+			c.add(ruleType, "tools", "is no string of JSON")
+		} else {
+			c.tools(line, 0)
+		}
+	}
+	messages := c.messages(line)
+	trained, open, before := false, 0, ""
+	for i, m := range messages {
+		at := index("messages", i)
+		role := c.role(m, at, "system", "user", "assistant", "tool_call", "tool_response", "tool")
+		if len(m) == 0 {
+			continue
+		}
+		c.keys(m, at, "role", "content", "loss", "loss_scale")
+		text := c.text(m, at, "content")
+		loss, has := m["loss"]
+		if _, isBool := loss.(bool); has && loss != nil && !isBool {
+			c.add(ruleType, at+".loss", "is no boolean")
+		}
+		switch role {
+		case "system":
+			if i > 0 {
+				c.add(ruleOrder, at, "is a system message that is not first")
+			}
+		case "tool_call":
+			c.namedCalls(text, at+".content", false)
+			if before != "tool_call" {
+				open = 0
+			}
+			open++
+			if !hasTools {
+				c.add(ruleTool, "tools", "is missing, and %s calls", at)
+			}
+		case "tool", "tool_response":
+			if open--; open < 0 {
+				open = 0
+				c.add(ruleAnswer, at, "answers no call")
+			}
+		}
+		if open > 0 && (role == "user" || role == "assistant") {
+			c.add(ruleAnswer, at, "comes before every call is answered")
+			open = 0
+		}
+		trained = trained || (role == "assistant" || role == "tool_call") && loss != false
+		before = role
+	}
+	if len(messages) > 0 && !trained {
+		c.add(ruleTrained, "messages", "no assistant message is trained")
+	}
+	if n := len(messages); n > 0 && before != "assistant" && before != "tool_call" {
+		c.add(ruleEnding, index("messages", n-1), "is the last message and no assistant's")
+	}
+}
