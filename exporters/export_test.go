@@ -4,11 +4,14 @@ import (
 	"bufio"
 	"bytes"
 	"context"
+	"crypto/sha256"
+	"encoding/hex"
 	"encoding/json"
 	"errors"
 	"fmt"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -340,5 +343,58 @@ func TestRefusesTablesFromBeforeAnErasure(t *testing.T) {
 	}
 	if _, err := os.Stat(dir); !errors.Is(err, os.ErrNotExist) {
 		t.Errorf("the folder is there: %v", err)
+	}
+}
+
+// What a target's trainer wants of files beside their lines: a byte order mark
+// in Azure's, another name in MLX's, a declaration beside LLaMA-Factory's.
+func TestFilesAreAsTheTrainerWantsThem(t *testing.T) {
+	lk := built(t, 40)
+	for _, test := range []struct {
+		target string
+		files  []string // of the manifest
+		starts string   // of the training file
+	}{
+		{"azure", []string{"train.jsonl", "validation.jsonl", "lineage.jsonl", "losses.jsonl"}, "\ufeff{\"messages\":"},
+		{"mlx", []string{"train.jsonl", "valid.jsonl", "lineage.jsonl", "losses.jsonl"}, "{\"messages\":"},
+		{"llamafactory", []string{"train.jsonl", "validation.jsonl", "lineage.jsonl", "losses.jsonl", "dataset_info.json"}, "{\"conversations\":"},
+	} {
+		dir := filepath.Join(t.TempDir(), "out")
+		manifest, err := exporters.Export(t.Context(), lk, exporters.Options{Target: test.target, Dir: dir})
+		if err != nil {
+			t.Fatal(err)
+		}
+		var names []string
+		for _, file := range manifest.Files {
+			names = append(names, file.Name)
+			text, err := os.ReadFile(filepath.Join(dir, file.Name))
+			if err != nil {
+				t.Fatal(err)
+			}
+			if sum := sha256.Sum256(text); hex.EncodeToString(sum[:]) != file.SHA256 || int64(len(text)) != file.Bytes {
+				t.Errorf("%s: %s is not what the manifest says", test.target, file.Name)
+			}
+			if file.Name == "train.jsonl" && !strings.HasPrefix(string(text), test.starts) {
+				t.Errorf("%s: train.jsonl begins with %.20q", test.target, text)
+			}
+		}
+		if !slices.Equal(names, test.files) {
+			t.Errorf("%s: files %q, want %q", test.target, names, test.files)
+		}
+		if test.target != "mlx" {
+			continue
+		}
+		_, sent := recording(t, lk, dir, laketest.Start)
+		sides := map[string]int{}
+		for _, event := range sent {
+			if members, ok := event.Data.(*lake.DatasetMembers); ok {
+				for _, member := range members.Members {
+					sides[member.Side]++
+				}
+			}
+		}
+		if len(sides) != 2 || sides["train"] == 0 || sides["validation"] == 0 {
+			t.Errorf("sides of the recorded members: %v", sides)
+		}
 	}
 }

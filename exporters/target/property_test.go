@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"math/rand/v2"
 	"reflect"
+	"slices"
 	"strings"
 	"testing"
 
@@ -40,6 +41,182 @@ func TestAnyExampleConvertsOrIsDropped(t *testing.T) {
 	if lossless < 100 {
 		t.Errorf("only %d examples came through without loss", lossless)
 	}
+}
+
+// What a target's lines say of an example that lost nothing is the example:
+// its texts, calls, results and what is trained, read by each target's own form.
+func TestLosslessLinesReadBack(t *testing.T) {
+	rng := rand.New(rand.NewPCG(3, 4))
+	through := map[string]int{}
+	options := testOptions()
+	options.MaxTokens = 1 << 20
+	for i := range 2000 {
+		example := anyExample(rng)
+		calls := slices.ContainsFunc(example.Messages, func(m lake.Message) bool { return len(m.ToolCalls) > 0 })
+		if i%2 == 0 && !calls {
+			example.Tools = nil // for what has no tools
+		}
+		want := said(plain(example))
+		for _, target := range All() {
+			read, ok := readers[target.Name]
+			if !ok {
+				continue
+			}
+			result, err := target.Convert(example, options)
+			if err != nil {
+				t.Fatal(err)
+			}
+			delete(result.Losses, RuleExpanded) // the last line has all
+			if len(result.Losses) > 0 {
+				continue
+			}
+			through[target.Name]++
+			last := result.Lines[len(result.Lines)-1]
+			var line map[string]any
+			if err := json.Unmarshal(last.JSON, &line); err != nil {
+				t.Fatal(err)
+			}
+			if got := read(line); got != want {
+				t.Fatalf("%s: %s reads back as\n%s\nwant\n%s", target.Name, last.JSON, got, want)
+			}
+		}
+	}
+	for name := range readers {
+		if through[name] < 20 {
+			t.Errorf("%s: only %d examples came through without loss", name, through[name])
+		}
+	}
+}
+
+// said writes what an example says, without ids of calls: a line for each
+// message, call and result.
+func said(e canonical.Example) string {
+	var out strings.Builder
+	for _, m := range e.Messages {
+		if m.Content != "" || m.Role == "tool" {
+			fmt.Fprintf(&out, "%s: %q\n", m.Role, m.Content)
+		}
+		for _, call := range m.ToolCalls {
+			fmt.Fprintf(&out, "call: %s %s\n", call.Name, call.Arguments)
+		}
+	}
+	for _, tool := range e.Tools {
+		fmt.Fprintf(&out, "tool: %s %q\n", tool.Name, tool.Description)
+	}
+	return out.String()
+}
+
+type anyMap = map[string]any
+
+// readers read a target's line as said writes it.
+var readers = map[string]func(anyMap) string{
+	"azure": readChat, "fireworks": readChat, "together": readChat, "trl": readChat, "axolotl": readChat, "mlx": readChat,
+	"trl-completion": func(line anyMap) string {
+		line["messages"] = append(line["prompt"].([]any), line["completion"].([]any)...)
+		return readChat(line)
+	},
+	"bedrock-claude": func(line anyMap) string {
+		if system, ok := line["system"]; ok {
+			line["messages"] = append([]any{anyMap{"role": "system", "content": system}}, line["messages"].([]any)...)
+		}
+		return readChat(line)
+	},
+	"ms-swift": readSwift,
+	"gemini":   readGemini,
+}
+
+// list reads a list of objects, which may stand in a text.
+func list(value any) []anyMap {
+	if text, ok := value.(string); ok {
+		value = jsonOf(text)
+	}
+	elements, _ := value.([]any)
+	var objects []anyMap
+	for _, element := range elements {
+		objects = append(objects, element.(anyMap))
+	}
+	return objects
+}
+
+func jsonOf(text string) any {
+	var value any
+	if err := json.Unmarshal([]byte(text), &value); err != nil {
+		return nil
+	}
+	return value
+}
+
+// call writes a call whose arguments are an object or a text.
+func call(function anyMap, key string) string {
+	arguments, isText := function[key].(string)
+	if !isText {
+		text, _ := json.Marshal(function[key])
+		arguments = string(text)
+	}
+	return fmt.Sprintf("call: %s %s\n", function["name"], arguments)
+}
+
+func toolOf(function anyMap) string {
+	description, _ := function["description"].(string)
+	return fmt.Sprintf("tool: %s %q\n", function["name"], description)
+}
+
+func readChat(line anyMap) string {
+	var out strings.Builder
+	for _, m := range list(line["messages"]) {
+		if content, _ := m["content"].(string); content != "" || m["role"] == "tool" {
+			fmt.Fprintf(&out, "%s: %q\n", m["role"], content)
+		}
+		for _, c := range list(m["tool_calls"]) {
+			out.WriteString(call(c["function"].(anyMap), "arguments"))
+		}
+	}
+	for _, tool := range list(line["tools"]) {
+		out.WriteString(toolOf(tool["function"].(anyMap)))
+	}
+	return out.String()
+}
+
+func readSwift(line anyMap) string {
+	var out strings.Builder
+	for _, m := range list(line["messages"]) {
+		switch role, content := m["role"], m["content"].(string); role {
+		case "tool_call":
+			out.WriteString(call(jsonOf(content).(anyMap), "arguments"))
+		case "tool_response":
+			fmt.Fprintf(&out, "tool: %q\n", content)
+		default:
+			fmt.Fprintf(&out, "%s: %q\n", role, content)
+		}
+	}
+	for _, tool := range list(line["tools"]) {
+		out.WriteString(toolOf(tool["function"].(anyMap)))
+	}
+	return out.String()
+}
+
+func readGemini(line anyMap) string {
+	var out strings.Builder
+	roles := anyMap{"model": "assistant", "user": "user", "system": "system"}
+	turns := list(line["contents"])
+	if system, ok := line["systemInstruction"].(anyMap); ok {
+		turns = append([]anyMap{system}, turns...)
+	}
+	for _, turn := range turns {
+		for _, part := range list(turn["parts"]) {
+			if text, ok := part["text"]; ok {
+				fmt.Fprintf(&out, "%s: %q\n", roles[turn["role"].(string)], text)
+			} else {
+				out.WriteString(call(part["functionCall"].(anyMap), "args"))
+			}
+		}
+	}
+	for _, tool := range list(line["tools"]) {
+		for _, function := range list(tool["functionDeclarations"]) {
+			out.WriteString(toolOf(function))
+		}
+	}
+	return out.String()
 }
 
 // anyExample makes an example that may break every rule, though most do not.
