@@ -43,8 +43,10 @@ var (
 	ErrNoEstimate = errors.New("its cost cannot be told")
 )
 
-// uploads is how often a file is sent, at most.
-const uploads = 5
+const (
+	uploads    = 5                // of a file, at most
+	checkedFor = 30 * time.Minute // by the provider, at most
+)
 
 // Estimate is what training costs in USD: tokens of the training file, times
 // epochs, times the price. It is nil where epochs or price are not known.
@@ -282,12 +284,15 @@ func (t *Trainer) upload(ctx context.Context, file Upload) (File, error) {
 }
 
 func (t *Trainer) awaitFile(ctx context.Context, f File) (File, error) {
+	from := t.Clock.Now()
 	for wait := time.Second; ; wait = min(2*wait, t.poll()) {
 		switch {
 		case f.Error != "":
 			return f, fmt.Errorf("file %s: the provider refuses it: %s", f.Name, f.Error)
 		case f.Ready:
 			return f, nil
+		case t.Clock.Now().Sub(from) > checkedFor:
+			return f, lake.WithHint(fmt.Errorf("file %s: not checked by the provider within %s", f.Name, checkedFor), "the same command again, later")
 		}
 		if err := t.Clock.Sleep(ctx, wait); err != nil {
 			return f, err

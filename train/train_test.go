@@ -24,6 +24,7 @@ import (
 	"github.com/weir-lake/weir/train/api"
 	"github.com/weir-lake/weir/train/localserver"
 	"github.com/weir-lake/weir/train/openai"
+	"github.com/weir-lake/weir/train/together"
 )
 
 // clock passes only when somebody sleeps.
@@ -191,6 +192,36 @@ func TestRunIsOnRecord(t *testing.T) {
 	}
 	if n := len(w.column("select id from events.training_runs")); n != len(w.column("select distinct id from events.training_runs")) || int64(n) != runs[0].Events {
 		t.Errorf("%d events after another watch, before %d", n, runs[0].Events)
+	}
+}
+
+// Together's API, with an order and an upload whose answers are lost.
+func TestTogether(t *testing.T) {
+	w := newWorld(t, localserver.Options{Fault: func(kind string, n int) localserver.Fault {
+		return localserver.Fault{Lost: n == 0 && (kind == "POST fine-tunes" || kind == "POST files/upload")}
+	}})
+	client, err := api.New(api.Options{BaseURL: w.server.BaseURL(), Clock: w.clock, Timeout: 5 * time.Second})
+	if err != nil {
+		t.Fatal(err)
+	}
+	tr := w.trainer(nil, nil)
+	tr.Provider = together.New(client)
+	p := plan(export(t, 3, 2))
+	rank := int64(8)
+	p.Hyper.LoRARank = &rank
+	r, err := run(t.Context(), tr, p)
+	if err != nil || r.State != train.Succeeded || r.ResultModel != "team/out" || *r.TrainedTokens != 12_000 || len(w.server.Jobs()) != 1 || len(w.server.Files()) != 2 {
+		t.Fatalf("%+v, %d jobs, %d files, %v", r, len(w.server.Jobs()), len(w.server.Files()), err)
+	}
+	order := w.server.Jobs()[0].Order
+	if order["n_epochs"] != 2.0 || order["batch_size"] != "max" || order["validation_file"] == nil || order["training_type"].(map[string]any)["lora_r"] != 8.0 {
+		t.Errorf("order %v", order)
+	}
+	if got := w.states(); got != "planned submitted queued running succeeded" {
+		t.Errorf("states %s", got)
+	}
+	if got := w.column("select distinct id from events.training_runs where state is null"); len(got) != 15 {
+		t.Errorf("%d events and checkpoints, want 15", len(got))
 	}
 }
 

@@ -15,6 +15,7 @@ import (
 	"github.com/weir-lake/weir/train"
 	"github.com/weir-lake/weir/train/api"
 	"github.com/weir-lake/weir/train/openai"
+	"github.com/weir-lake/weir/train/together"
 )
 
 // jobAPI is a provider that trains.
@@ -30,6 +31,7 @@ func jobAPIs() []jobAPI {
 	return []jobAPI{
 		{name: "openai", baseURL: openai.BaseURL, variable: "OPENAI_API_KEY", make: func(c *api.Client) train.Provider { return openai.New(c) }},
 		{name: "azure", variable: "AZURE_OPENAI_API_KEY", header: openai.AzureKeyHeader, make: func(c *api.Client) train.Provider { return openai.NewAzure(c) }},
+		{name: "together", baseURL: together.BaseURL, variable: "TOGETHER_API_KEY", make: func(c *api.Client) train.Provider { return together.New(c) }},
 	}
 }
 
@@ -49,7 +51,7 @@ func trainCommand(e env) *cli.Command {
 	}
 }
 
-const trainKeyHelp = "The key comes from the environment: OPENAI_API_KEY, AZURE_OPENAI_API_KEY; with a base URL of your own\n" +
+const trainKeyHelp = "The key comes from the environment: OPENAI_API_KEY, AZURE_OPENAI_API_KEY, TOGETHER_API_KEY; with a base URL of your own\n" +
 	"(--base-url or WEIR_TRAIN_URL, with the version) it is WEIR_TRAIN_KEY, and the others are not sent there.\n\n"
 
 // trainFlags are on the commands that talk to a provider.

@@ -59,7 +59,8 @@ type Options struct {
 	// Key that requests must bear; empty: any.
 	Key string
 	// Fault is asked for each request, the n-th (from 0) of its kind: "POST files",
-	// "GET fine_tuning/jobs", ids as {id}. It may be nil.
+	// "GET fine_tuning/jobs", ids as {id}; at Together "POST files/upload",
+	// "GET fine-tunes". It may be nil.
 	Fault func(kind string, n int) Fault
 	// States that a job goes through; nil: OpenAI's to success.
 	States []string
@@ -127,13 +128,6 @@ func (s *Server) Asked(kind string) int {
 	return s.asked[kind]
 }
 
-// Forget begins the faults' numbers anew.
-func (s *Server) Forget() {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	clear(s.asked)
-}
-
 // ServeHTTP is http.Handler.
 func (s *Server) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	path := strings.TrimPrefix(r.URL.Path, "/v1/")
@@ -159,7 +153,14 @@ func (s *Server) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		refuse(w, http.StatusUnauthorized, "wrong key "+r.Header.Get("Authorization"))
 		return
 	}
-	reply, status := s.answer(r, path)
+	work, isTogether := ofTogether(path)
+	if !isTogether {
+		work = path
+	}
+	reply, status := s.answer(r, work)
+	if isTogether && status == http.StatusOK {
+		reply = asTogether(reply)
+	}
 	switch {
 	case fault.Lost:
 		panic(http.ErrAbortHandler)
@@ -282,7 +283,7 @@ func (f *File) peek() map[string]any {
 			status = "error"
 		}
 	}
-	return map[string]any{"id": f.ID, "object": "file", "bytes": len(f.Content), "filename": f.Name, "purpose": "fine-tune", "status": status}
+	return map[string]any{"id": f.ID, "object": "file", "bytes": len(f.Content), "filename": f.Name, "purpose": "fine-tune", "status": status, "Processed": status == "uploaded"}
 }
 
 func (s *Server) takeOrder(order map[string]any) (any, int) {
