@@ -13,7 +13,7 @@ const (
 	lossMarked        loss = iota // those that the line marks
 	lossAll                       // every assistant message
 	lossLast                      // the last message
-	lossLastWithTools             // the last message where the line declares tools, else those marked
+	lossLastWithTools             // the last message where the line declares tools, else those marked; parallel calls cannot be last
 )
 
 // expand gives the lines by which a target learns from an example's targets
@@ -30,7 +30,17 @@ func (t *Target) expand(e canonical.Example, losses Losses) ([]canonical.Example
 		return onTargets(e, losses), ""
 	case lossLastWithTools:
 		if len(e.Tools) > 0 {
-			return onTargets(e, losses), ""
+			lines := slices.DeleteFunc(onTargets(e, losses), func(line canonical.Example) bool {
+				parallel := len(line.Messages[len(line.Messages)-1].ToolCalls) > 1
+				if parallel {
+					losses.add(RuleParallelEnd)
+				}
+				return parallel
+			})
+			if len(lines) == 0 {
+				return nil, RuleNoTarget
+			}
+			return lines, ""
 		}
 	}
 	return []canonical.Example{e}, ""

@@ -24,7 +24,7 @@ func llamaFactory() *Target {
 		Model: "Qwen/Qwen3-4B-Instruct-2507", MinLines: 1,
 		Alternates: true,
 		loss:       lossAll,
-		fits:       []pass{userFirst, replyAfterTool, objectArguments, textOrCalls, joinResults},
+		fits:       []pass{userFirst, replyAfterTool, objectArguments, textOrCalls, joinResults, toolParameters, toolProperties},
 		sidecars:   datasetInfo,
 		encode:     encodeShareGPT,
 		check:      checkShareGPT,
@@ -45,6 +45,28 @@ func joinResults(e *canonical.Example, losses Losses) Rule {
 		messages = append(messages, m)
 	}
 	e.Messages = messages
+	return ""
+}
+
+// toolProperties gives schemas their properties: most of the trainer's tool
+// formats read the key without asking.
+func toolProperties(e *canonical.Example, losses Losses) Rule {
+	for i := range e.Tools { // toolParameters made copies
+		tool := &e.Tools[i]
+		var schema map[string]json.RawMessage
+		if json.Unmarshal([]byte(tool.Parameters), &schema) != nil {
+			return RuleBadSchema
+		}
+		if _, has := schema["properties"]; has {
+			continue
+		}
+		losses.add(RuleToolParameters)
+		separator := ","
+		if len(schema) == 0 {
+			separator = ""
+		}
+		tool.Parameters = strings.TrimSuffix(strings.TrimSpace(tool.Parameters), "}") + separator + `"properties":{}}`
+	}
 	return ""
 }
 
@@ -96,11 +118,7 @@ func encodeShareGPT(e *canonical.Example) ([]byte, error) {
 	if len(e.Tools) > 0 {
 		var tools []chatDefinition
 		for _, tool := range e.Tools {
-			parameters := tool.Parameters
-			if parameters == "" {
-				parameters = "{}" // the trainer's formatter reads the key without asking
-			}
-			tools = append(tools, chatDefinition{tool.Name, tool.Description, json.RawMessage(parameters)})
+			tools = append(tools, chatDefinition{tool.Name, tool.Description, json.RawMessage(tool.Parameters)})
 		}
 		text, err := encodeLine(tools)
 		if err != nil {
@@ -181,8 +199,9 @@ func (c *checker) shareGPTTools(line object) bool {
 		if name := c.text(tool, at, "name"); !isName(name) {
 			c.add(ruleTool, at+".name", "is not 1 to %d letters, digits, _ or -", maxNameBytes)
 		}
-		if _, ok := tool["parameters"].(object); !ok {
-			c.add(ruleTool, at+".parameters", "is no object")
+		parameters, _ := tool["parameters"].(object)
+		if _, ok := parameters["properties"].(object); !ok {
+			c.add(ruleTool, at+".parameters.properties", "is no object, and the trainer's templates read it")
 		}
 	}
 	return true

@@ -12,11 +12,12 @@ import (
 // text or calls; ids of calls are nine letters and digits; after a tool's
 // result the assistant speaks; tools need a description and a JSON Schema
 // (Draft 7), and what is called must be declared. Where a line declares tools,
-// its last message alone is trained, whatever the weights say.
+// its last message alone is trained, whatever the weights say; and a line
+// cannot end on more than one call, so that parallel calls are not learnt.
 //
-// The checker is stricter than mistral-finetune's in three things that the
-// provider's guide asks for: results name their call, what is called is
-// declared, and keys are known. Limits: 512 MB a training file, and the
+// The checker is stricter than mistral-finetune's in four things: results name
+// their call, what is called is declared, keys are known (all of which the
+// provider's guide asks for), and no assistant comes first (it takes some). Limits: 512 MB a training file, and the
 // validation file at most 1 MB and 5 % of it. (platform-docs-public,
 // deprecated section, 2026-08; mistral-finetune, 2026-06.)
 func mistral() *Target {
@@ -25,7 +26,7 @@ func mistral() *Target {
 		Model: "open-mistral-7b", MinLines: 1,
 		loss: lossLastWithTools,
 		fits: []pass{
-			systemFirst, declaredOnly, replyAfterTool, objectArguments, textOrCalls,
+			systemFirst, userFirst, declaredOnly, replyAfterTool, objectArguments, textOrCalls,
 			toolDescriptions, toolParameters, draft7Tools, callIDsOf(isMistralID, "call%05d"),
 		},
 		encode: openAI().encode,
@@ -126,6 +127,15 @@ func checkMistral(c *checker, line object) {
 			c.add(ruleOrder, at, "is a %s message after a tool's; the assistant must speak", role)
 		}
 		before = role
+	}
+	if n := len(messages); n > 0 {
+		first := slices.IndexFunc(messages, func(m object) bool { return m["role"] != "system" })
+		if first >= 0 && messages[first]["role"] == "assistant" {
+			c.add(ruleOrder, index("messages", first), "is an assistant message before any user's")
+		}
+		if calls, _ := messages[n-1]["tool_calls"].([]any); len(calls) > 1 {
+			c.add(ruleCall, index("messages", n-1)+".tool_calls", "are %d calls at the end of the line; at most one", len(calls))
+		}
 	}
 	c.answers(messages, true)
 	c.ending(messages, trained)

@@ -54,6 +54,7 @@ const (
 	RuleTurnsMerged    Rule = "assistants_merged"
 
 	RuleExpanded        Rule = "expanded"
+	RuleParallelEnd     Rule = "parallel_calls_not_trained"
 	RuleArgumentsMade   Rule = "arguments_made"
 	RuleCallIDRewritten Rule = "call_id_rewritten"
 	RuleTextBesideCall  Rule = "text_beside_call_omitted"
@@ -121,11 +122,12 @@ var ruleInfo = []RuleInfo{
 	{RuleUserMerged, false, "user messages in a row became one, where turns must alternate"},
 	{RuleTurnsMerged, false, "assistant messages in a row became one, where turns must alternate"},
 	{RuleExpanded, false, "the target trains the last message only: a line for each trained message, what comes before it is context"},
+	{RuleParallelEnd, false, "a reply that makes several calls, where a line cannot end on one: it is context and not trained"},
 	{RuleArgumentsMade, false, "a call had no arguments: {} stands for them"},
 	{RuleCallIDRewritten, false, "a call's id has a form that the provider refuses, or is another call's too"},
 	{RuleTextBesideCall, false, "an assistant's text beside its calls, where the format has one of the two"},
 	{RuleToolDescription, false, "a tool has no description, and the provider wants one: its name stands for it"},
-	{RuleToolParameters, false, "a tool has no parameters, and the provider wants a schema: one without properties stands for it"},
+	{RuleToolParameters, false, "a tool has no parameters or a schema without properties, and the provider wants them: empty ones stand for them"},
 	{RuleToolsOmitted, false, "tools were declared and not called; the format has none"},
 	{RuleResultWrapped, false, "a tool result that is no JSON object was put into one"},
 	{RuleResultsJoined, false, "the results of parallel calls became one, in the order of the calls"},

@@ -12,7 +12,7 @@ const (
 )
 
 const (
-	shareGPTLineOK = `{"conversations":[{"from":"human","value":"a"},{"from":"function_call","value":"{\"name\":\"f\",\"arguments\":{}}"},{"from":"observation","value":"x"},{"from":"gpt","value":"b"}],"tools":"[{\"name\":\"f\",\"parameters\":{}}]"}`
+	shareGPTLineOK = `{"conversations":[{"from":"human","value":"a"},{"from":"function_call","value":"{\"name\":\"f\",\"arguments\":{}}"},{"from":"observation","value":"x"},{"from":"gpt","value":"b"}],"tools":"[{\"name\":\"f\",\"parameters\":{\"properties\":{}}}]"}`
 	geminiLineOK   = `{"contents":[{"role":"user","parts":[{"text":"a"}]},{"role":"model","parts":[{"functionCall":{"name":"f","args":{}}}]},{"role":"user","parts":[{"functionResponse":{"name":"f","response":{}}}]},{"role":"model","parts":[{"text":"b"}]}],"tools":[{"functionDeclarations":[{"name":"f"}]}]}`
 	converseLineOK = `{"schemaVersion":"x","messages":[{"role":"user","content":[{"text":"a"}]},{"role":"assistant","content":[{"toolUse":{"toolUseId":"1","name":"f","input":{}}}]},{"role":"user","content":[{"toolResult":{"toolUseId":"1","content":[{"text":"x"}]}}]},{"role":"assistant","content":[{"text":"b"}]}],"toolConfig":{"tools":[{"toolSpec":{"name":"f","inputSchema":{"json":{}}}}]}}`
 	claudeLineOK   = `{"system":"s","messages":[{"role":"user","content":"a"},{"role":"assistant","content":"b"}]}`
@@ -45,6 +45,9 @@ var targetCases = []struct {
 	{target: "mistral", name: "tool_without_description", line: toolLine, edit: []string{`"description":"d",`, ``}, want: []string{ruleMissing}},
 	{target: "mistral", name: "no_such_type", line: toolLine, edit: []string{`"type":"object"`, `"type":"thing"`}, want: []string{ruleTool}},
 	{target: "mistral", name: "user_after_tool", line: toolLine, edit: []string{`{"role":"assistant","content"`, `{"role":"user","content":"c"},{"role":"assistant","content"`}, want: []string{ruleOrder}},
+	{target: "mistral", name: "ends_on_a_call", line: toolLine, edit: []string{`,{"role":"tool","tool_call_id":"a1b2c3d4e","content":"x"},{"role":"assistant","content":"b"}`, ``}},
+	{target: "mistral", name: "ends_on_two_calls", line: toolLine, edit: []string{`,{"role":"tool","tool_call_id":"a1b2c3d4e","content":"x"},{"role":"assistant","content":"b"}`, ``, `"tool_calls":[`, `"tool_calls":[{"id":"b1b2c3d4e","type":"function","function":{"name":"f","arguments":"{}"}},`}, want: []string{ruleCall}},
+	{target: "mistral", name: "assistant_first", line: plainLine, edit: []string{`{"role":"user","content":"a"},`, ``}, want: []string{ruleOrder}},
 	{target: "mistral", name: "two_systems", line: plainLine, edit: []string{`[{`, `[{"role":"system","content":"s"},{"role":"system","content":"s"},{`}, want: []string{ruleOrder}},
 	{target: "mistral", name: "half_weight", line: plainLine, edit: []string{`"b"`, `"b","weight":0.5`}, want: []string{ruleTrained, ruleWeight}},
 	{target: "mistral", name: "undeclared", line: toolLine, edit: []string{`"name":"f","arguments"`, `"name":"g","arguments"`}, want: []string{ruleTool}},
@@ -68,6 +71,7 @@ var targetCases = []struct {
 	{target: "llamafactory", name: "tools", line: shareGPTLineOK},
 	{target: "llamafactory", name: "list_of_calls", line: shareGPTLineOK, edit: []string{`"{\"name\":\"f\",\"arguments\":{}}"`, `"[{\"name\":\"f\",\"arguments\":{}},{\"name\":\"f\",\"arguments\":{}}]"`}},
 	{target: "llamafactory", name: "arguments_as_text", line: shareGPTLineOK, edit: []string{`\"arguments\":{}`, `\"arguments\":\"{}\"`}, want: []string{ruleCall}},
+	{target: "llamafactory", name: "tool_without_properties", line: shareGPTLineOK, edit: []string{`{\"properties\":{}}`, `{}`}, want: []string{ruleTool}},
 	{target: "llamafactory", name: "two_humans", line: shareGPTLineOK, edit: []string{`{"from":"human","value":"a"}`, `{"from":"human","value":"a"},{"from":"human","value":"a"}`}, want: []string{ruleEnding, ruleOrder, ruleOrder, ruleOrder, ruleOrder}},
 	{target: "llamafactory", name: "ends_on_human", line: `{"conversations":[{"from":"human","value":"a"}]}`, want: []string{ruleEnding}},
 	{target: "llamafactory", name: "role_of_openai", line: `{"conversations":[{"from":"user","value":"a"},{"from":"gpt","value":"a"}]}`, want: []string{ruleRole}},
