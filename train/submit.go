@@ -48,19 +48,19 @@ const (
 	checkedFor = 30 * time.Minute // by the provider, at most
 )
 
-// Estimate is what training costs in USD: tokens of the training file, times
-// epochs, times the price. It is nil where epochs or price are not known.
-func Estimate(manifest exporters.Manifest, hyper Hyper, price *float64) *float64 {
-	if price == nil || hyper.Epochs == nil {
+// estimate is what the job costs in USD: the tokens that the provider bills for
+// the export's sides, times the price. It is nil where epochs or price are not
+// known.
+func (t *Trainer) estimate(manifest exporters.Manifest, hyper Hyper) *float64 {
+	if t.Price == nil || hyper.Epochs == nil {
 		return nil
 	}
+	tokens := map[string]int64{}
 	for _, split := range manifest.Splits {
-		if split.Split == "train" {
-			usd := float64(split.Tokens) * float64(*hyper.Epochs) * *price / 1e6
-			return &usd
-		}
+		tokens[split.Split] = split.Tokens
 	}
-	return nil
+	usd := float64(t.Provider.Billed(*hyper.Epochs, tokens["train"], tokens["validation"])) * *t.Price / 1e6
+	return &usd
 }
 
 // Submit puts a run on record, sends its files and orders its job, or goes on
@@ -105,7 +105,7 @@ func (t *Trainer) submit(ctx context.Context, p Plan) (Run, error) {
 	if err != nil {
 		return run, err
 	}
-	estimate := Estimate(manifest, p.Hyper, t.Price)
+	estimate := t.estimate(manifest, p.Hyper)
 	switch {
 	case p.MaxUSD <= 0:
 	case estimate == nil:
@@ -113,7 +113,6 @@ func (t *Trainer) submit(ctx context.Context, p Plan) (Run, error) {
 	case *estimate > p.MaxUSD:
 		return run, fmt.Errorf("%w: about $%.2f, the limit is $%.2f", ErrTooDear, *estimate, p.MaxUSD)
 	}
-	// Read by hyperparameters and estimate alone: what a run's id rests on.
 	text, err := json.Marshal(config{Hyper: p.Hyper, EstimatedUSD: estimate})
 	if err != nil {
 		return run, err

@@ -124,6 +124,8 @@ type Provider interface {
 	Cancel(ctx context.Context, id string) (Job, error)
 	Events(ctx context.Context, id string) ([]JobEvent, error)
 	Checkpoints(ctx context.Context, id string) ([]Checkpoint, error)
+	// Billed is how many tokens a job of these sides' tokens is billed for.
+	Billed(epochs, train, validation int64) int64
 	// SuffixLimit is how many bytes a suffix may have.
 	SuffixLimit() int
 }

@@ -50,7 +50,7 @@ func (c *clock) Sleep(ctx context.Context, d time.Duration) error {
 func export(t *testing.T, train, validation int) string {
 	t.Helper()
 	dir := t.TempDir()
-	manifest := exporters.Manifest{Target: "openai", Splits: []exporters.Split{{Split: "train", Tokens: 1_000_000}, {Split: "validation"}}}
+	manifest := exporters.Manifest{Target: "openai", Splits: []exporters.Split{{Split: "train", Tokens: 1_000_000}, {Split: "validation", Tokens: 500_000}}}
 	for _, side := range []struct {
 		name  string
 		lines int
@@ -208,7 +208,11 @@ func TestTogether(t *testing.T) {
 	tr.Provider = together.New(client)
 	p := plan(export(t, 3, 2))
 	rank := int64(8)
-	p.Hyper.LoRARank = &rank
+	p.Hyper.LoRARank, p.MaxUSD = &rank, 7.49 // its evaluation is billed
+	if _, err := tr.Submit(t.Context(), p); !errors.Is(err, train.ErrTooDear) {
+		t.Errorf("limit of $7.49: %v", err)
+	}
+	p.MaxUSD = 7.5
 	r, err := run(t.Context(), tr, p)
 	if err != nil || r.State != train.Succeeded || r.ResultModel != "team/out" || *r.TrainedTokens != 12_000 || len(w.server.Jobs()) != 1 || len(w.server.Files()) != 2 {
 		t.Fatalf("%+v, %d jobs, %d files, %v", r, len(w.server.Jobs()), len(w.server.Files()), err)
@@ -222,6 +226,31 @@ func TestTogether(t *testing.T) {
 	}
 	if got := w.column("select distinct id from events.training_runs where state is null"); len(got) != 15 {
 		t.Errorf("%d events and checkpoints, want 15", len(got))
+	}
+}
+
+// Azure's jobs bear no metadata: the training file tells whose they are.
+func TestAzure(t *testing.T) {
+	w := newWorld(t, localserver.Options{Key: "k-azure", Fault: func(kind string, n int) localserver.Fault {
+		return localserver.Fault{Lost: n == 0 && kind == "POST fine_tuning/jobs"}
+	}})
+	client, err := api.New(api.Options{
+		BaseURL: w.server.BaseURL() + "?api-version=preview", Key: "k-azure", KeyHeader: openai.AzureKeyHeader, Clock: w.clock, Timeout: 5 * time.Second,
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	tr := w.trainer(nil, nil)
+	tr.Provider = openai.NewAzure(client)
+	p := plan(export(t, 3, 0))
+	p.Suffix = "toolong"
+	if _, err := tr.Submit(t.Context(), p); err == nil || !strings.Contains(err.Error(), "azure allows 18") {
+		t.Errorf("suffix: %v", err)
+	}
+	p.Suffix = "fits"
+	r, err := run(t.Context(), tr, p)
+	if err != nil || r.State != train.Succeeded || len(w.server.Jobs()) != 1 || w.server.Jobs()[0].Order["metadata"] != nil {
+		t.Errorf("%+v, %v", r, err)
 	}
 }
 

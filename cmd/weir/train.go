@@ -21,7 +21,7 @@ import (
 // jobAPI is a provider that trains.
 type jobAPI struct {
 	name     string
-	baseURL  string // empty: the account has one of its own
+	baseURL  string // empty: the environment names none
 	variable string // of the environment that holds the key
 	header   string // that bears it; empty: Authorization
 	make     func(*api.Client) train.Provider
@@ -30,9 +30,19 @@ type jobAPI struct {
 func jobAPIs() []jobAPI {
 	return []jobAPI{
 		{name: "openai", baseURL: openai.BaseURL, variable: "OPENAI_API_KEY", make: func(c *api.Client) train.Provider { return openai.New(c) }},
-		{name: "azure", variable: "AZURE_OPENAI_API_KEY", header: openai.AzureKeyHeader, make: func(c *api.Client) train.Provider { return openai.NewAzure(c) }},
+		{name: "azure", baseURL: azureURL(), variable: "AZURE_OPENAI_API_KEY", header: openai.AzureKeyHeader, make: func(c *api.Client) train.Provider { return openai.NewAzure(c) }},
 		{name: "together", baseURL: together.BaseURL, variable: "TOGETHER_API_KEY", make: func(c *api.Client) train.Provider { return together.New(c) }},
 	}
+}
+
+// azureURL is that of the resource which the environment names, as Azure's own
+// tools have it; empty: none is named.
+func azureURL() string {
+	endpoint := strings.TrimRight(os.Getenv("AZURE_OPENAI_ENDPOINT"), "/")
+	if endpoint == "" {
+		return ""
+	}
+	return endpoint + "/openai/v1"
 }
 
 func jobAPINames() string {
@@ -47,11 +57,13 @@ func trainCommand(e env) *cli.Command {
 	return &cli.Command{
 		Name:        "train",
 		Usage:       "have models trained, and keep on record what became of it",
+		Description: "With --brokers a weir sink has to run: what is in the lake decides what may be sent.",
 		Subcommands: []*cli.Command{trainSubmit(e), trainWatch(e), trainCancel(e), trainList(e), trainRecord(e)},
 	}
 }
 
-const trainKeyHelp = "The key comes from the environment: OPENAI_API_KEY, AZURE_OPENAI_API_KEY, TOGETHER_API_KEY; with a base URL of your own\n" +
+const trainKeyHelp = "The key comes from the environment: OPENAI_API_KEY, TOGETHER_API_KEY, AZURE_OPENAI_API_KEY (and\n" +
+	"AZURE_OPENAI_ENDPOINT). With a base URL of your own\n" +
 	"(--base-url or WEIR_TRAIN_URL, with the version) it is WEIR_TRAIN_KEY, and the others are not sent there.\n\n"
 
 // trainFlags are on the commands that talk to a provider.
@@ -281,7 +293,7 @@ func trainerOf(e env, c *cli.Context, lk *lake.Lake, provider, model string) (*t
 	if base == "" {
 		base, variable = known.baseURL, known.variable
 		if base == "" {
-			return nil, &usageError{what: "train: " + provider + " needs the base URL of your account", try: command + " --base-url URL"}
+			return nil, &usageError{what: "train: AZURE_OPENAI_ENDPOINT is not set", try: "AZURE_OPENAI_ENDPOINT=https://NAME.openai.azure.com " + command}
 		}
 		if os.Getenv(variable) == "" {
 			return nil, &usageError{what: "train: " + variable + " is not set", try: variable + "=… " + command}

@@ -53,6 +53,9 @@ func (p *Provider) Name() string { return p.name }
 // SuffixLimit is how many characters a suffix may have.
 func (p *Provider) SuffixLimit() int { return p.suffix }
 
+// Billed is train.Provider: validation is free.
+func (p *Provider) Billed(epochs, train, _ int64) int64 { return epochs * train }
+
 // Check refuses what the API does not take.
 func (p *Provider) Check(s train.Spec) error {
 	switch {

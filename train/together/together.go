@@ -35,6 +35,9 @@ func (*Provider) Name() string { return "together" }
 // SuffixLimit is how many characters a suffix may have.
 func (*Provider) SuffixLimit() int { return suffixLimit }
 
+// Billed is train.Provider: the one evaluation that Create asks for counts.
+func (*Provider) Billed(epochs, train, validation int64) int64 { return epochs*train + validation }
+
 // Check refuses what the API does not take.
 func (*Provider) Check(s train.Spec) error {
 	h := s.Hyper
