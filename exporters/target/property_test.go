@@ -18,7 +18,7 @@ import (
 func TestAnyExampleConvertsOrIsDropped(t *testing.T) {
 	rng := rand.New(rand.NewPCG(1, 2))
 	lossless := 0
-	for i := range 4000 {
+	for i := range 1500 {
 		example := anyExample(rng)
 		for _, target := range All() {
 			result, err := target.Convert(example, testOptions())
