@@ -5,10 +5,10 @@ SAMPLES  ?= ../shared/samples
 FUZZTIME ?= 5m
 
 .DEFAULT_GOAL := help
-.PHONY: help build demo test race lint golden fuzz faults soak readers kafka samples truth acceptance ledger shell check clean
+.PHONY: help build demo test race lint golden fuzz faults soak readers kafka samples truth determinism acceptance ledger shell check clean
 
 help: ## list the targets
-	@grep -hE '^[a-z]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  %-10s %s\n", $$1, $$2}'
+	@grep -hE '^[a-z]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  %-11s %s\n", $$1, $$2}'
 
 build: ## build bin/weir
 	$(GO) build -o bin/weir ./cmd/weir
@@ -54,6 +54,9 @@ acceptance: ## what is known of the samples, expected and found, as a table
 
 ledger: ## three lakes that grow, a dataset version at each step: nothing crosses the split, all are made again
 	WEIR_LEDGER=3 $(GO) test ./transforms -count=1 -v -timeout 20m -run TestLedgerOfALake
+
+determinism: ## the same rows whatever threads, order, partitions, files, increments and compaction, as a table of hashes
+	WEIR_DETERMINISM=150 $(GO) test ./transforms -count=1 -v -timeout 60m -run 'TestDeterminism$$|TestIncrementalEqualsFull'
 
 truth: ## all transforms on 100,000 examples with planted truth; the tables go into docs/curation.md
 	./scripts/truth.sh 100000
