@@ -3,6 +3,7 @@ GO       ?= go
 LAKE     ?= demo/lake
 SAMPLES  ?= ../shared/samples
 FUZZTIME ?= 5m
+TESTFLAGS ?=
 
 .DEFAULT_GOAL := help
 .PHONY: help build demo test race lint golden fuzz faults soak readers kafka samples truth determinism acceptance ledger shell check clean
@@ -17,7 +18,7 @@ demo: build ## the whole loop on testdata: Kafka, lake, curated tables, exports,
 	./bin/weir demo --out demo
 
 test: ## all tests that need neither network nor Docker
-	$(GO) test -timeout 30m ./...
+	$(GO) test -timeout 30m $(TESTFLAGS) ./...
 
 race: ## the same under the race detector
 	$(GO) test -timeout 60m -race ./...
