@@ -284,6 +284,12 @@ func (h *historian) evidence() []lake.Event {
 				h.event("weir.judgement.scored.v1", "weir://judge", h.elsewhere(e.Subject), &lake.Judgement{TargetKind: "example", TargetID: e.ID, Rubric: "help", Score: &rating, Passed: &passed, ContentHash: e.Hash}))
 		}
 	}
+	for _, e := range h.sample(20) { // the step that a failed task failed by
+		for _, o := range []lake.Outcome{{Level: "task", TargetID: e.Subject}, {Level: "step", TargetID: e.Events[h.IntN(len(e.Events))]}} {
+			o.Value, o.Origin = "failure", "label"
+			events = append(events, h.event("weir.outcome.recorded.v1", "weir://tests", h.elsewhere(e.Subject), &o))
+		}
+	}
 	return events
 }
 
