@@ -14,15 +14,21 @@ import (
 // what they are made from.
 func Build(t testing.TB, lk *lake.Lake, only ...string) {
 	t.Helper()
-	tables, err := transforms.Tables(lk.ErasureKey())
-	if err != nil {
-		t.Fatal(err)
-	}
 	session, err := duck.Open(t.Context(), duck.Options{Threads: 1, TempDir: lk.TempDir()})
 	if err != nil {
 		t.Fatal(err)
 	}
 	defer session.Close()
+	BuildIn(t, lk, session, only...)
+}
+
+// BuildIn is Build in a session that goes on to read the tables.
+func BuildIn(t testing.TB, lk *lake.Lake, session *duck.Session, only ...string) {
+	t.Helper()
+	tables, err := transforms.Tables(lk.ErasureKey())
+	if err != nil {
+		t.Fatal(err)
+	}
 	if _, err := derive.Build(t.Context(), lk, tables, derive.Options{Session: session, Only: only}); err != nil {
 		t.Fatal(err)
 	}
