@@ -3,12 +3,13 @@ GO       ?= go
 LAKE     ?= demo/lake
 SAMPLES  ?= ../shared/samples
 FUZZTIME ?= 5m
+TESTFLAGS ?=
 
 .DEFAULT_GOAL := help
-.PHONY: help build demo test race lint golden fuzz faults soak readers kafka samples truth acceptance ledger shell check clean
+.PHONY: help build demo test race lint golden fuzz faults soak readers kafka samples truth determinism acceptance ledger shell check clean
 
 help: ## list the targets
-	@grep -hE '^[a-z]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  %-10s %s\n", $$1, $$2}'
+	@grep -hE '^[a-z]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  %-11s %s\n", $$1, $$2}'
 
 build: ## build bin/weir
 	$(GO) build -o bin/weir ./cmd/weir
@@ -17,10 +18,10 @@ demo: build ## the whole loop on testdata: Kafka, lake, curated tables, exports,
 	./bin/weir demo --out demo
 
 test: ## all tests that need neither network nor Docker
-	$(GO) test ./...
+	$(GO) test -timeout 30m $(TESTFLAGS) ./...
 
 race: ## the same under the race detector
-	$(GO) test -race ./...
+	$(GO) test -timeout 60m -race ./...
 
 lint: ## gofmt, go vet, staticcheck
 	@test -z "$$(gofmt -l . | tee /dev/stderr)"
@@ -54,6 +55,9 @@ acceptance: ## what is known of the samples, expected and found, as a table
 
 ledger: ## three lakes that grow, a dataset version at each step: nothing crosses the split, all are made again
 	WEIR_LEDGER=3 $(GO) test ./transforms -count=1 -v -timeout 20m -run TestLedgerOfALake
+
+determinism: ## the same rows whatever threads, order, partitions, files, increments and compaction, as a table of hashes
+	WEIR_DETERMINISM=150 $(GO) test ./transforms -count=1 -v -timeout 60m -run 'TestDeterminism$$|TestIncrementalEqualsFull'
 
 truth: ## all transforms on 100,000 examples with planted truth; the tables go into docs/curation.md
 	./scripts/truth.sh 100000

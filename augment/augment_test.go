@@ -7,7 +7,6 @@ import (
 	"maps"
 	"slices"
 	"strings"
-	"sync"
 	"testing"
 	"time"
 
@@ -16,10 +15,9 @@ import (
 	"github.com/weir-lake/weir/augment/llm/llmtest"
 	"github.com/weir-lake/weir/augment/method"
 	"github.com/weir-lake/weir/lake"
-	"github.com/weir-lake/weir/lake/derive"
 	"github.com/weir-lake/weir/lake/duck"
 	"github.com/weir-lake/weir/lake/laketest"
-	"github.com/weir-lake/weir/transforms"
+	"github.com/weir-lake/weir/transforms/transformstest"
 )
 
 // built makes a lake of some finished calls that have no words in common, with
@@ -59,48 +57,17 @@ func call(i int, change func(c *lake.GatewayCall)) lake.Event {
 	}
 }
 
-// transform brings the curated tables up to date.
+// transform brings the tables up to date that are read here.
 func transform(t *testing.T, lk *lake.Lake) {
 	t.Helper()
-	tables, err := transforms.Tables(lk.ErasureKey())
-	if err != nil {
-		t.Fatal(err)
-	}
-	session, err := duck.Open(t.Context(), duck.Options{Threads: 1, TempDir: lk.TempDir()})
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer session.Close()
-	if _, err := derive.Build(t.Context(), lk, tables, derive.Options{Session: session, Only: []string{"curated.funnel", "curated.knowledge", "curated.lineage"}}); err != nil {
-		t.Fatal(err)
-	}
+	transformstest.Build(t, lk, "curated.funnel", "curated.knowledge", "curated.lineage")
 }
-
-// kept is an appender; stop is called after so many events.
-type kept struct {
-	mu     sync.Mutex
-	events []lake.Event
-	after  int
-	stop   func()
-}
-
-func (k *kept) Append(_ context.Context, events ...lake.Event) error {
-	k.mu.Lock()
-	defer k.mu.Unlock()
-	k.events = append(k.events, events...)
-	if k.stop != nil && len(k.events) == k.after {
-		k.stop()
-	}
-	return nil
-}
-
-func (*kept) Flush(context.Context) ([]lake.Position, error) { return nil, nil }
 
 // encoded are the events by their ids, as they go over the wire.
-func (k *kept) encoded(t *testing.T) map[string]string {
+func encoded(t *testing.T, k *laketest.Kept) map[string]string {
 	t.Helper()
 	out := map[string]string{}
-	for _, event := range k.events {
+	for _, event := range k.Events {
 		text, err := event.Encode()
 		if err != nil {
 			t.Fatal(err)
@@ -150,29 +117,29 @@ func options(t *testing.T, client *llm.Client, workers int, names ...string) aug
 func TestResumeAfterKill(t *testing.T) {
 	lk := built(t, 24)
 	client, _ := writer(t, reword)
-	whole := &kept{}
+	whole := &laketest.Kept{}
 	if _, err := augment.Run(t.Context(), lk, whole, options(t, client, 3, "paraphrase")); err != nil {
 		t.Fatal(err)
 	}
-	want := whole.encoded(t)
+	want := encoded(t, whole)
 	if len(want) < 10 {
 		t.Fatalf("only %d variations", len(want))
 	}
 
 	client, server := writer(t, reword)
 	ctx, stop := context.WithCancel(t.Context())
-	first := &kept{after: len(want) / 2, stop: stop}
+	first := &laketest.Kept{After: len(want) / 2, Stop: stop}
 	if _, err := augment.Run(ctx, lk, first, options(t, client, 1, "paraphrase")); err == nil {
 		t.Fatal("the kill was not noticed")
 	}
-	laketest.Append(t, lk, first.events...)
-	second := &kept{}
+	laketest.Append(t, lk, first.Events...)
+	second := &laketest.Kept{}
 	report, err := augment.Run(t.Context(), lk, second, options(t, client, 1, "paraphrase"))
 	if err != nil {
 		t.Fatal(err)
 	}
-	both := &kept{events: append(first.events, second.events...)}
-	got := both.encoded(t)
+	both := &laketest.Kept{Events: append(first.Events, second.Events...)}
+	got := encoded(t, both)
 	if len(got) != len(want) || report.Methods[0].AlreadyThere+report.Methods[0].Made > int64(len(want)) {
 		t.Errorf("%d events, want %d; second run: %+v", len(got), len(want), report.Methods[0])
 	}
@@ -195,14 +162,14 @@ func TestRejectedRepliesMakeNothing(t *testing.T) {
 		}
 		return reword(n, r)
 	})
-	out := &kept{}
+	out := &laketest.Kept{}
 	report, err := augment.Run(t.Context(), lk, out, options(t, client, 1, "paraphrase"))
 	if err != nil {
 		t.Fatal(err)
 	}
 	count := report.Methods[0]
-	if count.Made != int64(len(out.events)) || count.Made == 0 || count.Failed["rejected: reply is no JSON object"] < count.Made {
-		t.Errorf("%d events: %+v", len(out.events), count)
+	if count.Made != int64(len(out.Events)) || count.Made == 0 || count.Failed["rejected: reply is no JSON object"] < count.Made {
+		t.Errorf("%d events: %+v", len(out.Events), count)
 	}
 
 	// A server that fails once is asked again, and the events are the same.
@@ -214,11 +181,11 @@ func TestRejectedRepliesMakeNothing(t *testing.T) {
 			}
 			return reword(n, r)
 		})
-		out := &kept{}
+		out := &laketest.Kept{}
 		if _, err := augment.Run(t.Context(), lk, out, options(t, client, 1, "paraphrase")); err != nil {
 			t.Fatalf("%+v: %v", fails, err)
 		}
-		got := out.encoded(t)
+		got := encoded(t, out)
 		if want == nil {
 			want = got
 			continue
@@ -234,7 +201,7 @@ func TestCapsAndWrongKey(t *testing.T) {
 	lk := built(t, 24)
 	opts := options(t, nil, 1, "rules")
 	opts.PerRoot, opts.MaxShare = 3, 0.2
-	out := &kept{}
+	out := &laketest.Kept{}
 	report, err := augment.Run(t.Context(), lk, out, opts)
 	if err != nil || report.Stopped == "" {
 		t.Fatalf("%+v, %v", report, err)
@@ -248,12 +215,12 @@ func TestCapsAndWrongKey(t *testing.T) {
 	if err := session.Get(t.Context(), "select count(*) from curated.funnel where fate = 'train'", &originals); err != nil {
 		t.Fatal(err)
 	}
-	if len(out.events) != originals/4 {
-		t.Errorf("%d variations of %d originals, want a quarter", len(out.events), originals)
+	if len(out.Events) != originals/4 {
+		t.Errorf("%d variations of %d originals, want a quarter", len(out.Events), originals)
 	}
 
 	client, server := writer(t, func(int, llmtest.Request) llmtest.Reply { return llmtest.Reply{Status: 401} })
-	if _, err := augment.Run(t.Context(), lk, &kept{}, options(t, client, 1, "paraphrase")); err == nil || len(server.Requests()) != 1 {
+	if _, err := augment.Run(t.Context(), lk, &laketest.Kept{}, options(t, client, 1, "paraphrase")); err == nil || len(server.Requests()) != 1 {
 		t.Errorf("%v after %d requests", err, len(server.Requests()))
 	}
 }
@@ -284,7 +251,7 @@ func TestChildren(t *testing.T) {
 		slices.Reverse(words)
 		return llmtest.Reply{Text: fmt.Sprintf(`{"request": %q}`, strings.Join(words, " "))}
 	})
-	var made kept
+	var made laketest.Kept
 	for _, name := range []string{"persona_swap", "template_reword", "entity_swap", "paraphrase"} {
 		opts := options(t, client, 1, name)
 		opts.PerRoot, opts.MaxShare, opts.Limit = 9, 0.9, 1
@@ -293,13 +260,13 @@ func TestChildren(t *testing.T) {
 		}
 	}
 	// A model that gives back what it gave before.
-	parrot := *made.events[len(made.events)-1].Data.(*lake.GeneratedExample)
+	parrot := *made.Events[len(made.Events)-1].Data.(*lake.GeneratedExample)
 	parrot.Messages = slices.Clone(parrot.Messages)
 	parrot.Messages[1].Content += "!"
-	parroted := made.events[len(made.events)-1]
+	parroted := made.Events[len(made.Events)-1]
 	parroted.ID, parroted.Data = lake.StableID("parrot"), &parrot
-	made.events = append(made.events, parroted)
-	laketest.Append(t, lk, made.events...)
+	made.Events = append(made.Events, parroted)
+	laketest.Append(t, lk, made.Events...)
 	transform(t, lk)
 	session, _, err := duck.OpenLake(t.Context(), lk, duck.Options{Threads: 1})
 	if err != nil {
@@ -328,8 +295,8 @@ func TestChildren(t *testing.T) {
 		join curated.calls as calls on calls.event_id = parent.origin_event_ids[1]`, &same, &all); err != nil {
 		t.Fatal(err)
 	}
-	if same != all || all != len(made.events) {
-		t.Errorf("%d of %d children have what their parents have, %d were made", same, all, len(made.events))
+	if same != all || all != len(made.Events) {
+		t.Errorf("%d of %d children have what their parents have, %d were made", same, all, len(made.Events))
 	}
 }
 
@@ -363,7 +330,7 @@ func TestBehaviour(t *testing.T) {
 	})
 	opts := options(t, client, 1, "behaviour")
 	opts.PerRoot, opts.MaxShare, opts.Terms = 4, 0.9, []string{"the compact of the boats"}
-	var made kept
+	var made laketest.Kept
 	report, err := augment.Run(t.Context(), lk, &made, opts)
 	if err != nil {
 		t.Fatal(err)
@@ -380,12 +347,12 @@ func TestBehaviour(t *testing.T) {
 			t.Errorf("the question names no terms:\n%s", request.Messages[1].Content)
 		}
 	}
-	laketest.Append(t, lk, made.events...)
+	laketest.Append(t, lk, made.Events...)
 	transform(t, lk)
 	again := opts
 	again.DryRun = true
-	report, err = augment.Run(t.Context(), lk, &kept{}, again)
-	if missing := 4*4 - int64(len(made.events)); err != nil || report.Made() != missing {
+	report, err = augment.Run(t.Context(), lk, &laketest.Kept{}, again)
+	if missing := 4*4 - int64(len(made.Events)); err != nil || report.Made() != missing {
 		t.Errorf("%+v, %v; want the %d that were rejected", report.Methods[0], err, missing)
 	}
 	session, _, err := duck.OpenLake(t.Context(), lk, duck.Options{Threads: 1})

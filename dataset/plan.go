@@ -2,9 +2,7 @@ package dataset
 
 import (
 	"context"
-	"crypto/sha256"
 	_ "embed"
-	"encoding/hex"
 	"encoding/json"
 	"fmt"
 	"slices"
@@ -157,11 +155,11 @@ func (p *Plan) finish() {
 		p.Selected += t.Selected
 		p.Shortfall += t.Shortfall
 	}
-	hash := sha256.New()
+	hash := lake.NewMemberHash()
 	for _, m := range p.Members() {
-		fmt.Fprintf(hash, "%s %s %s\n", m.ExampleID, m.ContentHash, m.Side)
+		hash.Add(m)
 	}
-	p.ContentHash = hex.EncodeToString(hash.Sum(nil))
+	p.ContentHash = hash.String()
 }
 
 // Members are the selected examples as a dataset version freezes them, by id.

@@ -49,12 +49,12 @@ session_outputs as (
         turns.kind,
         turns.is_context_missing,
         sum(coalesce(length(turns.content), 0)) over (
-            partition by turns.conversation_id
+            partition by turns.subject_id, turns.conversation_id
             order by turns.turn_index
             rows between unbounded preceding and 1 preceding
         )::bigint as said_chars,
         row_number() over (
-            partition by turns.conversation_id, turns.kind
+            partition by turns.subject_id, turns.conversation_id, turns.kind
             order by turns.turn_index
         ) as place,
 

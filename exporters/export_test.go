@@ -18,10 +18,9 @@ import (
 
 	"github.com/weir-lake/weir/exporters"
 	"github.com/weir-lake/weir/lake"
-	"github.com/weir-lake/weir/lake/derive"
 	"github.com/weir-lake/weir/lake/duck"
 	"github.com/weir-lake/weir/lake/laketest"
-	"github.com/weir-lake/weir/transforms"
+	"github.com/weir-lake/weir/transforms/transformstest"
 )
 
 // built makes a lake of some finished calls, with its curated tables.
@@ -43,25 +42,8 @@ func built(t *testing.T, calls int) *lake.Lake {
 		})
 	}
 	laketest.Append(t, lk, events...)
-	build(t, lk)
+	transformstest.Build(t, lk)
 	return lk
-}
-
-// build brings a lake's curated tables up to date.
-func build(t *testing.T, lk *lake.Lake) {
-	t.Helper()
-	tables, err := transforms.Tables(lk.ErasureKey())
-	if err != nil {
-		t.Fatal(err)
-	}
-	session, err := duck.Open(t.Context(), duck.Options{Threads: 1, TempDir: lk.TempDir()})
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer session.Close()
-	if _, err := derive.Build(t.Context(), lk, tables, derive.Options{Session: session}); err != nil {
-		t.Fatal(err)
-	}
 }
 
 func TestExportAddsUpAndNamesItsOrigins(t *testing.T) {

@@ -16,12 +16,13 @@ import (
 	"github.com/weir-lake/weir/lake/duck"
 )
 
+// FewValidationGroups is the number of groups below which a validation loss says
+// little: the examples of one group are not independent.
+const FewValidationGroups = 30
+
 const (
 	manifestName   = "manifest.json"
 	manifestFormat = 1
-	// A validation loss over fewer groups says little: the examples of one group
-	// are not independent.
-	fewValidationGroups = 30
 
 	tokenNote = "messages by OpenAI's published counting rule; tool declarations and calls are estimated"
 )
@@ -276,8 +277,8 @@ func (m *Manifest) finish(out *files) {
 		fmt.Fprintf(content, "%s %s\n", file.name, file.sum())
 	}
 	m.ContentHash = hex.EncodeToString(content.Sum(nil))
-	if m.split("validation").Lines > 0 && m.validationGroups < fewValidationGroups {
-		m.Warnings = append(m.Warnings, fmt.Sprintf("validation has %d independent groups, fewer than %d: its loss says little", m.validationGroups, fewValidationGroups))
+	if m.split("validation").Lines > 0 && m.validationGroups < FewValidationGroups {
+		m.Warnings = append(m.Warnings, fmt.Sprintf("validation has %d independent groups, fewer than %d: its loss says little", m.validationGroups, FewValidationGroups))
 	}
 	if m.Cost.TrainUSDPerMTok != nil {
 		usd := float64(m.split("train").Tokens) / 1e6 * *m.Cost.TrainUSDPerMTok

@@ -49,17 +49,16 @@ func record(ctx context.Context, lk *lake.Lake, dir string, now time.Time, send 
 		return Recorded{}, err
 	}
 	r := Recorded{Dataset: "export-" + manifest.Target}
-	// As package dataset does, so that one set of members has one hash.
-	content := sha256.New()
+	content := lake.NewMemberHash()
 	err = readMembers(dir, manifest, func(m lake.DatasetMember) error {
 		r.Members++
-		_, err := fmt.Fprintf(content, "%s %s %s\n", m.ExampleID, m.ContentHash, m.Side)
-		return err
+		content.Add(m)
+		return nil
 	})
 	if err != nil {
 		return r, err
 	}
-	r.ContentHash = hex.EncodeToString(content.Sum(nil))
+	r.ContentHash = content.String()
 	version := sha256.Sum256([]byte(r.ContentHash + manifest.ContentHash))
 	r.Version = hex.EncodeToString(version[:8])
 	id := lake.StableID("dataset-version", r.Dataset, r.Version)

@@ -13,6 +13,7 @@ import (
 	"github.com/weir-lake/weir/lake"
 	"github.com/weir-lake/weir/lake/duck"
 	"github.com/weir-lake/weir/lake/laketest"
+	"github.com/weir-lake/weir/transforms/transformstest"
 )
 
 // recording records an export and gives the events that were sent.
@@ -72,7 +73,7 @@ func TestRecord(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	build(t, lk)
+	transformstest.Build(t, lk)
 	if got := export().ContentHash; got != manifest.ContentHash {
 		t.Errorf("the export is another one: %s, was %s", got, manifest.ContentHash)
 	}

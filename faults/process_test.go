@@ -5,6 +5,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io/fs"
 	"net"
 	"os"
 	"os/exec"
@@ -19,9 +20,21 @@ import (
 // partitions of each topic.
 const partitions = 4
 
-// build makes the binary that obeys WEIR_FAULT.
+// build makes the binary that obeys WEIR_FAULT. Its sources are looked at, so
+// that go test does not take a result from its cache once one has changed.
 func build(t *testing.T) string {
 	t.Helper()
+	for _, dir := range []string{"../cmd", "../ingest", "../lake", "../transforms"} {
+		err := filepath.WalkDir(dir, func(path string, _ fs.DirEntry, err error) error {
+			if err == nil && strings.HasSuffix(path, ".go") {
+				_, err = os.Stat(path)
+			}
+			return err
+		})
+		if err != nil {
+			t.Fatal(err)
+		}
+	}
 	binary := filepath.Join(t.TempDir(), "weir")
 	out, err := exec.Command("go", "build", "-tags", "faults", "-o", binary, "../cmd/weir").CombinedOutput()
 	if err != nil {

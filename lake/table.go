@@ -188,6 +188,9 @@ func (c *Changes) apply(actions []logAction) error {
 // not come about (see Commit). It refuses a file that any version of the table
 // names: deleting that would lose rows.
 func (t *Table) Discard(ctx context.Context, files ...DataFile) error {
+	if len(files) == 0 {
+		return nil
+	}
 	named, err := t.namedFiles(ctx)
 	if err != nil {
 		return fmt.Errorf("%s: discard: %w", t.name, err)

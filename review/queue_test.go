@@ -10,12 +10,11 @@ import (
 	"time"
 
 	"github.com/weir-lake/weir/lake"
-	"github.com/weir-lake/weir/lake/derive"
 	"github.com/weir-lake/weir/lake/duck"
 	"github.com/weir-lake/weir/lake/laketest"
 	"github.com/weir-lake/weir/queries"
 	"github.com/weir-lake/weir/review"
-	"github.com/weir-lake/weir/transforms"
+	"github.com/weir-lake/weir/transforms/transformstest"
 )
 
 // appender puts events straight into the lake.
@@ -30,22 +29,6 @@ func (a appender) Append(_ context.Context, events ...lake.Event) error {
 }
 
 func (a appender) Flush(context.Context) ([]lake.Position, error) { return nil, nil }
-
-func build(t *testing.T, lk *lake.Lake) {
-	t.Helper()
-	tables, err := transforms.Tables(lk.ErasureKey())
-	if err != nil {
-		t.Fatal(err)
-	}
-	session, err := duck.Open(t.Context(), duck.Options{Threads: 1, TempDir: lk.TempDir()})
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer session.Close()
-	if _, err := derive.Build(t.Context(), lk, tables, derive.Options{Session: session}); err != nil {
-		t.Fatal(err)
-	}
-}
 
 // fleet is a lake with four finished calls, so that three are drawn.
 func fleet(t *testing.T) *lake.Lake {
@@ -63,7 +46,7 @@ func fleet(t *testing.T) *lake.Lake {
 			},
 		})
 	}
-	build(t, lk)
+	transformstest.Build(t, lk)
 	return lk
 }
 
@@ -156,7 +139,7 @@ func TestDecideAndUndo(t *testing.T) {
 			t.Fatal(err)
 		}
 	}
-	build(t, lk)
+	transformstest.Build(t, lk)
 	children := "select count(*) from curated.examples where source = 'generated'"
 	excluded := "select count(*) from curated.funnel where reason = 'review_reject'"
 	if n := count(t, lk, children); n != 1 {
@@ -181,7 +164,7 @@ func TestDecideAndUndo(t *testing.T) {
 	if _, err := q.Undo(t.Context(), "bob"); err != nil {
 		t.Fatal(err)
 	}
-	build(t, lk)
+	transformstest.Build(t, lk)
 	if n := count(t, lk, children); n != 0 {
 		t.Errorf("%d children of an edit that was undone", n)
 	}
@@ -222,7 +205,7 @@ func TestAuditQueue(t *testing.T) {
 			},
 		})
 	}
-	build(t, lk)
+	transformstest.Build(t, lk)
 	q, err := review.Open(t.Context(), lk, appender{t, lk}, review.QueueOptions{
 		Name: review.AuditQueue, Clock: func() time.Time { return laketest.Start.Add(time.Hour) }, Session: duck.Options{Threads: 1},
 	})
@@ -242,7 +225,7 @@ func TestAuditQueue(t *testing.T) {
 	if _, err := q.Next(t.Context(), "ann"); !errors.Is(err, review.ErrEmpty) {
 		t.Errorf("error %v, want an empty queue", err)
 	}
-	build(t, lk)
+	transformstest.Build(t, lk)
 	// Two of three, and Wilson's interval, by hand: (2 + 1.92 ± 1.96 √(2·1/3 + 0.96)) / (3 + 3.84).
 	i := slices.IndexFunc(queries.All(), func(q queries.Query) bool { return q.Name == "rule_precision" })
 	const want = " where rule = 'repetition' and excluded = 3 and reviewed = 3 and agreed = 2 and precision = 0.667 and low = 0.208 and high = 0.939"

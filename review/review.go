@@ -140,31 +140,21 @@ order by drawn.draw, examples.example_id`
 // Items gives the items of the review sample to visit, in the order in which
 // people are asked: by draw, so that any beginning of it is a sample as well.
 func (s *Source) Items(ctx context.Context, visit func(Item) error) error {
-	rows, err := s.session.DB().QueryContext(ctx, selectItem+"where review_sample.example_id is not null order by review_sample.draw, examples.example_id")
-	if err != nil {
-		return err
-	}
-	defer rows.Close()
-	for rows.Next() {
-		item, err := scanItem(rows.Scan)
-		if err != nil {
-			return err
-		}
-		item.Queue = SampleQueue
-		if err := visit(item); err != nil {
-			return err
-		}
-	}
-	return rows.Err()
+	return s.each(ctx, selectItem+"where review_sample.example_id is not null order by review_sample.draw, examples.example_id", SampleQueue, visit)
 }
 
 // AuditItems gives the items of the audit of rules to visit, in the order of
 // the draw. An example that several rules exclude comes once, under the rule
 // that drew it first.
 func (s *Source) AuditItems(ctx context.Context, visit func(Item) error) error {
-	rows, err := s.session.DB().QueryContext(ctx, selectAudit)
+	return s.each(ctx, selectAudit, AuditQueue, visit)
+}
+
+// each gives the rows of a statement to visit, as items of a queue.
+func (s *Source) each(ctx context.Context, statement, queue string, visit func(Item) error) error {
+	rows, err := s.session.DB().QueryContext(ctx, statement)
 	if err != nil {
-		return lake.WithHint(err, "weir transform builds curated.audit_sample")
+		return lake.WithHint(err, "weir transform builds what is reviewed")
 	}
 	defer rows.Close()
 	for rows.Next() {
@@ -172,7 +162,7 @@ func (s *Source) AuditItems(ctx context.Context, visit func(Item) error) error {
 		if err != nil {
 			return err
 		}
-		item.Queue = AuditQueue
+		item.Queue = queue
 		if err := visit(item); err != nil {
 			return err
 		}

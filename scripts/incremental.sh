@@ -1,6 +1,7 @@
 #!/usr/bin/env bash
 # What a second transform costs after 1 % more events, nine of ten of them in
-# new conversations: time and files beside the full run. Usage: incremental.sh [EVENTS]
+# new conversations: time and files beside the full run, and processor time, which
+# says the same on a busy machine. Usage: incremental.sh [EVENTS]
 set -euo pipefail
 cd "$(dirname "$0")/.."
 events=${1:-100000}
@@ -8,12 +9,16 @@ go build -o bin/weir ./cmd/weir
 work=$(mktemp -d)
 trap 'rm -rf "$work"' EXIT
 weir() { ./bin/weir "$@"; }
+TIMEFORMAT='%U %S'
+transform() { # NAME: what happened to each table, and user and system seconds
+  { time weir transform --lake "$work/lake" --quiet --json > "$work/$1.json"; } 2> "$work/$1.cpu"
+}
 
 weir synth --seed 11 --events "$events" --out "$work/old" --json >/dev/null
 weir synth --seed 12 --events $((events * 9 / 1000)) --out "$work/new" --json >/dev/null
 weir init --lake "$work/lake" >/dev/null
 weir ingest --lake "$work/lake" --quiet --json "$work/old/logs" >/dev/null
-weir transform --lake "$work/lake" --quiet --json > "$work/full.json"
+transform full
 
 # One event in a thousand goes on with one of the youngest old conversations.
 weir query --lake "$work/lake" --limit 0 --json "
@@ -32,8 +37,8 @@ for row in json.load(open(sys.argv[1])):
                      "kind": kind, "role": role, "content": text, "position": position, "ordered_at": at}}))
 PY
 weir ingest --lake "$work/lake" --quiet --json "$work/new/logs" "$work/more.jsonl" >/dev/null
-weir transform --lake "$work/lake" --quiet --json > "$work/second.json"
-weir transform --lake "$work/lake" --quiet --json > "$work/third.json"
+transform second
+transform third
 python3 - "$work" <<'PY'
 import json, sys
 full, second, third = ({t["table"]: t for t in json.load(open(f"{sys.argv[1]}/{name}.json"))} for name in ("full", "second", "third"))
@@ -42,5 +47,7 @@ for name, a in full.items():
     b = second[name]
     print(f"{name:<30}{b['rows']:>9}{a['seconds']:>8.2f}{'+%d' % a['files_added']:>7}{b['seconds']:>10.2f}{b['mode']:>13}{b['touched']:>9}{'+%d -%d' % (b['files_added'], b['files_removed']):>9}")
 total = [sum(t["seconds"] for t in run.values()) for run in (full, second, third)]
+cpu = [sum(map(float, open(f"{sys.argv[1]}/{name}.cpu").read().split())) for name in ("full", "second", "third")]
+print(f"processor time: full run {cpu[0]:.1f} s; after 1 % more events {cpu[1]:.1f} s ({100 * cpu[1] / cpu[0]:.0f} %); nothing new {cpu[2]:.1f} s")
 print(f"full run {total[0]:.1f} s; after 1 % more events {total[1]:.1f} s ({100 * total[1] / total[0]:.0f} %); nothing new {total[2]:.1f} s")
 PY

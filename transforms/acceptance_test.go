@@ -31,10 +31,9 @@ import (
 	"github.com/weir-lake/weir/ingest/source/tensorzero"
 	"github.com/weir-lake/weir/ingest/source/toolbench"
 	"github.com/weir-lake/weir/lake"
-	"github.com/weir-lake/weir/lake/derive"
 	"github.com/weir-lake/weir/lake/duck"
 	"github.com/weir-lake/weir/lake/laketest"
-	"github.com/weir-lake/weir/transforms"
+	"github.com/weir-lake/weir/transforms/transformstest"
 )
 
 // sampleCheck is a fact: what it is about, what is expected, how it is found.
@@ -393,13 +392,7 @@ func TestSamples(t *testing.T) {
 		t.Fatal(err)
 	}
 	defer session.Close()
-	tables, err := transforms.Tables(lk.ErasureKey())
-	if err != nil {
-		t.Fatal(err)
-	}
-	if _, err := derive.Build(t.Context(), lk, tables, derive.Options{Session: session}); err != nil {
-		t.Fatal(err)
-	}
+	transformstest.BuildIn(t, lk, session)
 	in.register(session)
 	var report strings.Builder
 	for _, check := range sampleChecks {

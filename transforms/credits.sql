@@ -3,7 +3,7 @@
 -- grain:   one row per failed conversation with a labelled step
 -- key:     conversation_id, subject_id
 -- scope:   subject
--- inputs:  curated.turns, curated.outcomes, curated.thresholds (whole)
+-- inputs:  curated.turns, curated.evidence, curated.thresholds (whole)
 -- order:   started_at
 -- rules:   (semantics §1)
 --   failed      the latest outcome of the task, of the log's label or of a later event, is failure
@@ -38,7 +38,9 @@ failed as (
 
     from conversations
 
-    inner join curated.outcomes as outcomes on outcomes.target_id = conversations.name
+    inner join (select * from curated.evidence where kind = 'outcome') as outcomes
+        on outcomes.subject_id = conversations.subject_id
+        and outcomes.target_id = conversations.name
 
     where outcomes.value in ('success', 'failure') and coalesce(outcomes.level, 'task') = 'task'
 
@@ -72,9 +74,11 @@ labelled as (
         coalesce(outcomes.agent, said.agent) as agent,
         said.turn_index,
 
-    from curated.outcomes as outcomes
+    from (select * from curated.evidence where kind = 'outcome') as outcomes
 
-    inner join said on said.event_id = outcomes.target_id
+    inner join said
+        on said.subject_id = outcomes.subject_id
+        and said.event_id = outcomes.target_id
 
     where outcomes.value = 'failure' and outcomes.level in ('step', 'turn')
 

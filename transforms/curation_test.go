@@ -68,7 +68,7 @@ func TestCuration(t *testing.T) {
 			}
 			planted++
 			ok := found[[2]int{text.source, i}]
-			like := common(texts[text.source].said, text.said) >= 0.8
+			like := jaccard(texts[text.source].said, text.said) >= 0.8
 			if ok {
 				hit++
 			}
@@ -263,8 +263,8 @@ func compare(found, truth map[[2]int]bool, asked map[int]bool) (precision, recal
 	return float64(right) / float64(max(1, said)), float64(right) / float64(max(1, len(truth)))
 }
 
-// common is the Jaccard index of two sorted sets.
-func common(a, b []int64) float64 {
+// jaccard is the Jaccard index of two sorted sets.
+func jaccard(a, b []int64) float64 {
 	both := 0
 	for _, x := range a {
 		if _, ok := slices.BinarySearch(b, x); ok {

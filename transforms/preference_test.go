@@ -7,10 +7,9 @@ import (
 	"time"
 
 	"github.com/weir-lake/weir/lake"
-	"github.com/weir-lake/weir/lake/derive"
 	"github.com/weir-lake/weir/lake/duck"
 	"github.com/weir-lake/weir/lake/laketest"
-	"github.com/weir-lake/weir/transforms"
+	"github.com/weir-lake/weir/transforms/transformstest"
 )
 
 // Best of K, from the calls to the pairs: of three choices of one request a
@@ -55,13 +54,7 @@ func TestPreferencePairs(t *testing.T) {
 		t.Fatal(err)
 	}
 	defer session.Close()
-	tables, err := transforms.Tables(lk.ErasureKey())
-	if err != nil {
-		t.Fatal(err)
-	}
-	if _, err := derive.Build(t.Context(), lk, tables, derive.Options{Session: session}); err != nil {
-		t.Fatal(err)
-	}
+	transformstest.BuildIn(t, lk, session)
 	got, err := session.Strings(t.Context(), `
 		select concat_ws(' | ', pairs.basis, chosen.messages[pairs.chosen_from].content, rejected.messages[pairs.rejected_from].content,
 			chosen.messages[:pairs.context_count] = rejected.messages[:pairs.context_count])

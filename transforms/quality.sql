@@ -4,7 +4,7 @@
 -- key:     example_id
 -- scope:   subject
 -- inputs:  curated.examples, curated.example_checks, curated.example_texts, curated.exchanges, curated.turns,
---   curated.checkpoints, curated.outcomes, curated.feedback, curated.judgements, curated.reviews,
+--   curated.checkpoints, curated.evidence, curated.reviews,
 --   curated.thresholds (whole)
 -- order:   started_at
 -- rules:
@@ -111,6 +111,7 @@ names as (
     -- Everything that an outcome, a reaction or a judgement may name an example by.
     select distinct
         example_id,
+        subject_id,
         unnest(list_concat(
             [example_id, conversation_id, subject_id, coalesce(task_id, subject_id)], origin_event_ids
         )) as name,
@@ -119,26 +120,40 @@ names as (
 ),
 
 parts as (
-    select distinct example_id, message.event_id as name
+    select distinct example_id, subject_id, message.event_id as name
 
-    from (select example_id, unnest(messages) as message from curated.examples)
+    from (select example_id, subject_id, unnest(messages) as message from curated.examples)
 
     where message.event_id is not null
+),
+
+said as (
+    select named.example_id, evidence.* exclude (subject_id)
+
+    from curated.evidence as evidence
+
+    inner join (select * from names union select * from parts) as named
+        on named.subject_id = evidence.subject_id
+        and named.name = evidence.target_id
+
+    where evidence.kind in ('feedback', 'judgement')
 ),
 
 evidence as (
     select
         names.example_id,
-        outcomes.value,
-        outcomes.origin,
-        outcomes.occurred_at,
-        coalesce(outcomes.level, 'task') in ('turn', 'step') as is_part,
+        evidence.value,
+        evidence.origin,
+        evidence.occurred_at,
+        coalesce(evidence.level, 'task') in ('turn', 'step') as is_part,
 
-    from curated.outcomes as outcomes
+    from curated.evidence as evidence
 
-    inner join names on names.name = outcomes.target_id
+    inner join names
+        on names.subject_id = evidence.subject_id
+        and names.name = evidence.target_id
 
-    where outcomes.value in ('success', 'failure')
+    where evidence.kind = 'outcome' and evidence.value in ('success', 'failure')
 
     union all
 
@@ -171,7 +186,7 @@ outcomes as (
     select
         example_id,
         arg_max(value, (occurred_at, value = 'failure')) filter (where not is_part) as outcome,
-        arg_max(origin, (occurred_at, value = 'failure')) filter (where not is_part) as outcome_origin,
+        arg_max(origin, (occurred_at, value = 'failure', origin)) filter (where not is_part) as outcome_origin,
         count(*) filter (where is_part and value = 'failure') as failed_step_count,
 
     from evidence
@@ -179,33 +194,25 @@ outcomes as (
     group by example_id
 ),
 
+-- A sum of doubles depends on the order that threads bring them in.
 reactions as (
-    select
-        named.example_id,
-        avg(case when feedback.kind = 'thumb' then (feedback.value + 1) / 2 else feedback.value end) as feedback_score,
+    select example_id, avg(rating order by rating) as feedback_score
 
-    from curated.feedback as feedback
+    from said
 
-    inner join (select * from names union select * from parts) as named on named.name = feedback.unit_id
+    where kind = 'feedback' and rating is not null
 
-    where feedback.value is not null
-
-    group by named.example_id
+    group by example_id
 ),
 
 judged as (
-    select
-        named.example_id,
-        avg(judgements.passed::INTEGER) as judge_pass_rate,
-        count(*) as judgement_count,
+    select example_id, avg(passed::INTEGER) as judge_pass_rate, count(*) as judgement_count
 
-    from curated.judgements as judgements
+    from said
 
-    inner join (select * from names union select * from parts) as named on named.name = judgements.target_id
+    where kind = 'judgement' and passed is not null
 
-    where judgements.passed is not null
-
-    group by named.example_id
+    group by example_id
 ),
 
 -- Of each reviewer the last word counts, and only on what the example holds now.
@@ -224,6 +231,7 @@ reviewed as (
         inner join curated.examples as examples
             on examples.example_id = reviews.example_id
             and examples.content_hash = reviews.content_hash
+            and examples.subject_id = reviews.subject_id
 
         where reviews.verdict in ('accept', 'reject', 'edit', 'withdraw')
 

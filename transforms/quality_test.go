@@ -18,10 +18,9 @@ import (
 	"github.com/weir-lake/weir/ingest/source/formats"
 	"github.com/weir-lake/weir/ingest/synth"
 	"github.com/weir-lake/weir/lake"
-	"github.com/weir-lake/weir/lake/derive"
 	"github.com/weir-lake/weir/lake/duck"
 	"github.com/weir-lake/weir/lake/laketest"
-	"github.com/weir-lake/weir/transforms"
+	"github.com/weir-lake/weir/transforms/transformstest"
 )
 
 // planted are faults: each spoils a sound example, or says that it cannot.
@@ -156,7 +155,7 @@ func TestPlantedFaults(t *testing.T) {
 	}
 	defer session.Close()
 	laketest.Append(t, lk, fleetEvents(t, 4000)...)
-	buildQuality(t, lk, session)
+	transformstest.BuildIn(t, lk, session, "curated.quality")
 	sound := soundExamples(t, session)
 
 	r := rand.New(rand.NewPCG(4, 2))
@@ -196,7 +195,7 @@ func TestPlantedFaults(t *testing.T) {
 		}
 	}
 	laketest.Append(t, lk, events...)
-	buildQuality(t, lk, session)
+	transformstest.BuildIn(t, lk, session, "curated.quality")
 
 	total, found := map[string]int{}, map[string]int{}
 	wrong := 0
@@ -288,17 +287,6 @@ func soundExamples(t *testing.T, session *duck.Session) []soundExample {
 		t.Fatal(err)
 	}
 	return all
-}
-
-func buildQuality(t *testing.T, lk *lake.Lake, session *duck.Session) {
-	t.Helper()
-	tables, err := transforms.Tables(lk.ErasureKey())
-	if err != nil {
-		t.Fatal(err)
-	}
-	if _, err := derive.Build(t.Context(), lk, tables, derive.Options{Session: session, Only: []string{"curated.quality"}}); err != nil {
-		t.Fatal(err)
-	}
 }
 
 // fleetEvents are the events of an invented fleet's logs.

@@ -86,10 +86,11 @@ func TestScoreIsMonotone(t *testing.T) {
 			duplicate_line_rate, is_refusal, false as is_honest_decline, is_provider_identity, false as has_secret, `+at+` as started_at, hosted_tool_count, echo_count, is_given_up from drawn_checks`,
 		`create table curated.example_texts as select id as example_id, id as subject_id, 'en' as language, 100 as prompt_chars, answer_chars, 100 as target_chars, 50 as token_estimate,
 			longest_sentence_run, repeated_target_count, suspected_error_count, think_tag_count, 2 as reaction_count, repaired_count, frustrated_count, thanked_count, `+at+` as started_at from drawn_texts`,
-		`create table curated.feedback as select id as unit_id, 'rating' as kind, value from drawn_feedback`,
-		`create table curated.judgements as select id as target_id, passed from drawn_judgements`,
-		`create table curated.outcomes as select id as target_id, 'task' as level, value, 'tests' as origin, `+at+` as occurred_at from drawn_outcomes`,
-		`create table curated.reviews (example_id varchar, content_hash varchar, verdict varchar, reviewer varchar, occurred_at timestamptz, event_id varchar)`,
+		`create table curated.evidence as
+			select id as subject_id, id as target_id, 'feedback' as kind, null as level, null as value, null as origin, value as rating, null as passed, `+at+` as occurred_at from drawn_feedback
+			union all select id, id, 'judgement', null, null, null, null, passed, `+at+` from drawn_judgements
+			union all select id, id, 'outcome', 'task', value, 'tests', null, null, `+at+` from drawn_outcomes`,
+		`create table curated.reviews (example_id varchar, subject_id varchar, content_hash varchar, verdict varchar, reviewer varchar, occurred_at timestamptz, event_id varchar)`,
 		`create table curated.turns (subject_id varchar, conversation_id varchar, outcome varchar, ended_at timestamptz)`,
 		`create table curated.checkpoints (subject_id varchar, task_id varchar, outcome varchar, occurred_at timestamptz)`,
 		`create table curated.exchanges (subject_id varchar, conversation_id varchar, window_index bigint, is_repaired boolean, is_frustrated boolean, is_interrupted boolean, is_thanked boolean)`,

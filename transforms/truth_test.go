@@ -234,23 +234,12 @@ func alike(all []sketch) map[[2]int32]bool {
 			b := all[j]
 			both := int(shared[j])
 			shared[j] = 0
-			if a.frame == b.frame && float64(both) >= 0.8*float64(len(a.said)+len(b.said)-both) && index(a.target, b.target) >= 0.8 {
+			if a.frame == b.frame && float64(both) >= 0.8*float64(len(a.said)+len(b.said)-both) && transforms.Jaccard(a.target, b.target) >= 0.8 {
 				pairs[[2]int32{int32(i), j}] = true
 			}
 		}
 	}
 	return pairs
-}
-
-// index is the Jaccard index of two sorted sets.
-func index(a, b []int64) float64 {
-	both := 0
-	for _, x := range a {
-		if _, ok := slices.BinarySearch(b, x); ok {
-			both++
-		}
-	}
-	return float64(both) / float64(max(1, len(a)+len(b)-both))
 }
 
 // checkPairs compares the accepted pairs with all that are alike. What comes

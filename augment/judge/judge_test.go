@@ -6,7 +6,6 @@ import (
 	"fmt"
 	"slices"
 	"strings"
-	"sync"
 	"testing"
 	"time"
 
@@ -14,10 +13,9 @@ import (
 	"github.com/weir-lake/weir/augment/llm"
 	"github.com/weir-lake/weir/augment/llm/llmtest"
 	"github.com/weir-lake/weir/lake"
-	"github.com/weir-lake/weir/lake/derive"
 	"github.com/weir-lake/weir/lake/duck"
 	"github.com/weir-lake/weir/lake/laketest"
-	"github.com/weir-lake/weir/transforms"
+	"github.com/weir-lake/weir/transforms/transformstest"
 )
 
 // built is a lake of some finished calls, and of two examples that sections of
@@ -77,46 +75,16 @@ func built(t *testing.T) *lake.Lake {
 	return lk
 }
 
+// transform brings the tables up to date that are read here.
 func transform(t *testing.T, lk *lake.Lake) {
 	t.Helper()
-	tables, err := transforms.Tables(lk.ErasureKey())
-	if err != nil {
-		t.Fatal(err)
-	}
-	session, err := duck.Open(t.Context(), duck.Options{Threads: 1, TempDir: lk.TempDir()})
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer session.Close()
-	if _, err := derive.Build(t.Context(), lk, tables, derive.Options{Session: session, Only: []string{"curated.funnel", "curated.knowledge", "curated.lineage"}}); err != nil {
-		t.Fatal(err)
-	}
+	transformstest.Build(t, lk, "curated.funnel", "curated.knowledge", "curated.lineage")
 }
-
-// kept is an appender; stop is called after so many events.
-type kept struct {
-	mu     sync.Mutex
-	events []lake.Event
-	after  int
-	stop   func()
-}
-
-func (k *kept) Append(_ context.Context, events ...lake.Event) error {
-	k.mu.Lock()
-	defer k.mu.Unlock()
-	k.events = append(k.events, events...)
-	if k.stop != nil && len(k.events) == k.after {
-		k.stop()
-	}
-	return nil
-}
-
-func (*kept) Flush(context.Context) ([]lake.Position, error) { return nil, nil }
 
 // targets are what was judged, once each; scores how many have one.
-func (k *kept) targets(t *testing.T) (targets []string, scores int) {
+func targets(t *testing.T, k *laketest.Kept) (targets []string, scores int) {
 	t.Helper()
-	for _, event := range k.events {
+	for _, event := range k.Events {
 		judgement := event.Data.(*lake.Judgement)
 		if (judgement.Score == nil) != (judgement.Error != "") {
 			t.Errorf("score %v with error %q", judgement.Score, judgement.Error)
@@ -158,22 +126,22 @@ func four(int, llmtest.Request) llmtest.Reply {
 func TestRun(t *testing.T) {
 	lk := built(t)
 	opts, _ := judging(t, "helpfulness", llm.Budget{}, four)
-	var whole kept
+	var whole laketest.Kept
 	report, err := judge.Run(t.Context(), lk, &whole, opts)
 	if err != nil {
 		t.Fatal(err)
 	}
-	want, scores := whole.targets(t)
+	want, scores := targets(t, &whole)
 	if len(want) < 5 || scores != len(want) || report.Judged != int64(scores) || report.Passed != report.Judged {
 		t.Fatalf("%d judged, %d scores: %+v", len(want), scores, report)
 	}
 
 	t.Run("budget", func(t *testing.T) {
 		opts, server := judging(t, "helpfulness", llm.Budget{Calls: 2}, four)
-		var out kept
+		var out laketest.Kept
 		report, err := judge.Run(t.Context(), lk, &out, opts)
-		if err != nil || report.Stopped == "" || len(out.events) != 2 || len(server.Requests()) != 2 {
-			t.Errorf("%d judgements by %d requests: %+v, %v", len(out.events), len(server.Requests()), report, err)
+		if err != nil || report.Stopped == "" || len(out.Events) != 2 || len(server.Requests()) != 2 {
+			t.Errorf("%d judgements by %d requests: %+v, %v", len(out.Events), len(server.Requests()), report, err)
 		}
 	})
 	// Each first request fails in its way, and is sent again.
@@ -187,11 +155,11 @@ func TestRun(t *testing.T) {
 				}
 				return four(n, r)
 			})
-			var out kept
+			var out laketest.Kept
 			if _, err := judge.Run(t.Context(), lk, &out, opts); err != nil {
 				t.Fatal(err)
 			}
-			if got, scores := out.targets(t); !slices.Equal(got, want) || scores != len(want) || len(server.Requests()) != len(want)+1 {
+			if got, scores := targets(t, &out); !slices.Equal(got, want) || scores != len(want) || len(server.Requests()) != len(want)+1 {
 				t.Errorf("%d scores by %d requests, want %d", scores, len(server.Requests()), len(want))
 			}
 		})
@@ -202,24 +170,24 @@ func TestRun(t *testing.T) {
 		opts, _ := judging(t, "helpfulness", llm.Budget{}, func(n int, _ llmtest.Request) llmtest.Reply {
 			return llmtest.Reply{Text: replies[min(n, len(replies)-1)]}
 		})
-		var out kept
+		var out laketest.Kept
 		report, err := judge.Run(t.Context(), lk, &out, opts)
 		if err != nil {
 			t.Fatal(err)
 		}
-		if _, scores := out.targets(t); scores != len(want)-4 || report.Failed["unreadable reply"] != 4 {
+		if _, scores := targets(t, &out); scores != len(want)-4 || report.Failed["unreadable reply"] != 4 {
 			t.Errorf("%d scores: %+v", scores, report)
 		}
 	})
 	// Each example is judged by the section that it was made from, and others not at all.
 	t.Run("by seed", func(t *testing.T) {
 		opts, server := judging(t, "shows_method", llm.Budget{}, four)
-		var out kept
+		var out laketest.Kept
 		if _, err := judge.Run(t.Context(), lk, &out, opts); err != nil {
 			t.Fatal(err)
 		}
-		if len(out.events) != 2 {
-			t.Fatalf("%d judgements, want one a seeded example", len(out.events))
+		if len(out.Events) != 2 {
+			t.Fatalf("%d judgements, want one a seeded example", len(out.Events))
 		}
 		for _, request := range server.Requests() {
 			system, user := request.Messages[0].Content, request.Messages[1].Content
@@ -235,17 +203,17 @@ func TestRun(t *testing.T) {
 	t.Run("killed and run again", func(t *testing.T) {
 		ctx, stop := context.WithCancel(t.Context())
 		opts, server := judging(t, "helpfulness", llm.Budget{}, four)
-		first := kept{after: 3, stop: stop}
+		first := laketest.Kept{After: 3, Stop: stop}
 		if _, err := judge.Run(ctx, lk, &first, opts); !errors.Is(err, context.Canceled) {
 			t.Fatalf("the kill was not noticed: %v", err)
 		}
-		laketest.Append(t, lk, first.events...)
-		second := kept{}
+		laketest.Append(t, lk, first.Events...)
+		second := laketest.Kept{}
 		if _, err := judge.Run(t.Context(), lk, &second, opts); err != nil {
 			t.Fatal(err)
 		}
-		both := kept{events: append(first.events, second.events...)}
-		if got, _ := both.targets(t); !slices.Equal(got, want) || len(server.Requests()) != len(want) {
+		both := laketest.Kept{Events: append(first.Events, second.Events...)}
+		if got, _ := targets(t, &both); !slices.Equal(got, want) || len(server.Requests()) != len(want) {
 			t.Errorf("judged %q by %d requests, want %q", got, len(server.Requests()), want)
 		}
 	})

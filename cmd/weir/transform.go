@@ -10,6 +10,7 @@ import (
 	"github.com/urfave/cli/v2"
 
 	"github.com/weir-lake/weir/evalsql"
+	"github.com/weir-lake/weir/exporters"
 	"github.com/weir-lake/weir/lake"
 	"github.com/weir-lake/weir/lake/catalog"
 	"github.com/weir-lake/weir/lake/derive"
@@ -82,10 +83,6 @@ func transformCommand(e env) *cli.Command {
 	}
 }
 
-// fewGroups is what a validation loss needs at least: the examples of a group
-// are not independent.
-const fewGroups = 30
-
 // warnOfSplit says on stderr what would spoil an export: links between the
 // sides, a group so large that it trains as a whole, and too few groups to
 // validate on. It says nothing where the split was not built.
@@ -120,8 +117,8 @@ inner join curated.splits as splits on splits.example_id = funnel.example_id`, &
 	if large > 0 {
 		fmt.Fprintf(e.stderr, "warning: a group of %s examples is more than 5 %% of all: it trains as a whole (weir query large_groups)\n", count(large))
 	}
-	if train > 0 && groups < fewGroups {
-		fmt.Fprintf(e.stderr, "warning: validation has %d independent groups, fewer than %d: its loss will say little (weir query split_report)\n", groups, fewGroups)
+	if train > 0 && groups < exporters.FewValidationGroups {
+		fmt.Fprintf(e.stderr, "warning: validation has %d independent groups, fewer than %d: its loss will say little (weir query split_report)\n", groups, exporters.FewValidationGroups)
 	}
 	return nil
 }

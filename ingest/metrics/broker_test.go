@@ -46,22 +46,7 @@ func TestMetricsOfABroker(t *testing.T) {
 		t.Fatal(err)
 	}
 	defer conn.Close()
-	p, err := ingest.NewProducer(t.Context(), conn)
-	if err != nil {
-		t.Fatal(err)
-	}
-	at := time.Date(2026, 3, 1, 12, 0, 0, 0, time.UTC)
-	for _, id := range []string{"a", "b", "c"} {
-		if err := p.Append(t.Context(), lake.Event{
-			ID: id, Source: "test://here", Type: "weir.chat.message.v1", Subject: "s", Time: at,
-			Data: &lake.ChatMessage{ConversationID: "s", Kind: lake.KindPrompt, Role: "user", Content: id, OrderedAt: at},
-		}); err != nil {
-			t.Fatal(err)
-		}
-	}
-	if _, err := p.Flush(t.Context()); err != nil {
-		t.Fatal(err)
-	}
+	produce(t, conn, "a", "b", "c")
 	_, body = get("/metrics")
 	expect(t, body, `weir_broker_waiting_records{topic="weir.chat"} 3`, `weir_broker_records_total{partition="0",topic="weir.chat"} 3`)
 	if strings.Contains(body, "weir_broker_last_produce_age_seconds 36") || strings.Contains(body, `weir_broker_bytes{topic="weir.chat"} 0`) {

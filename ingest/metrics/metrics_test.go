@@ -222,6 +222,27 @@ func TestManualHasEveryMetric(t *testing.T) {
 	}
 }
 
+// produce sends messages with these ids.
+func produce(t *testing.T, conn *ingest.Conn, ids ...string) {
+	t.Helper()
+	p, err := ingest.NewProducer(t.Context(), conn)
+	if err != nil {
+		t.Fatal(err)
+	}
+	at := time.Date(2026, 3, 1, 12, 0, 0, 0, time.UTC)
+	for _, id := range ids {
+		if err := p.Append(t.Context(), lake.Event{
+			ID: id, Source: "test://here", Type: "weir.chat.message.v1", Subject: "s", Time: at,
+			Data: &lake.ChatMessage{ConversationID: "s", Kind: lake.KindPrompt, Role: "user", Content: id, OrderedAt: at},
+		}); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if _, err := p.Flush(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+}
+
 // A real sink shows what it did.
 func TestSinkIsObserved(t *testing.T) {
 	lk, err := lake.Init(t.TempDir()+"/lake", lake.Options{})
@@ -233,22 +254,7 @@ func TestSinkIsObserved(t *testing.T) {
 		t.Fatal(err)
 	}
 	defer conn.Close()
-	p, err := ingest.NewProducer(t.Context(), conn)
-	if err != nil {
-		t.Fatal(err)
-	}
-	at := time.Date(2026, 3, 1, 12, 0, 0, 0, time.UTC)
-	for _, id := range []string{"a", "b"} {
-		if err := p.Append(t.Context(), lake.Event{
-			ID: id, Source: "test://here", Type: "weir.chat.message.v1", Subject: "s", Time: at,
-			Data: &lake.ChatMessage{ConversationID: "s", Kind: lake.KindPrompt, Role: "user", Content: id, OrderedAt: at},
-		}); err != nil {
-			t.Fatal(err)
-		}
-	}
-	if _, err := p.Flush(t.Context()); err != nil {
-		t.Fatal(err)
-	}
+	produce(t, conn, "a", "b")
 	m := New(Options{})
 	if _, err := ingest.Sink(t.Context(), lk, conn, ingest.SinkOptions{Once: true, Observer: m}); err != nil {
 		t.Fatal(err)

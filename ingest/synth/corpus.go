@@ -4,11 +4,8 @@ import (
 	"context"
 	"crypto/md5"
 	"encoding/hex"
-	"errors"
 	"fmt"
-	"io/fs"
 	"math/rand/v2"
-	"os"
 	"slices"
 	"strings"
 	"time"
@@ -50,14 +47,10 @@ func WriteCorpus(ctx context.Context, dir string, opts CorpusOptions) (Summary, 
 	if opts.Examples < 1 {
 		return Summary{}, fmt.Errorf("synth: %d examples: must be positive", opts.Examples)
 	}
-	entries, err := os.ReadDir(dir)
-	if err != nil && !errors.Is(err, fs.ErrNotExist) {
+	w, err := newWriter(dir, opts.Seed)
+	if err != nil {
 		return Summary{}, fmt.Errorf("synth: %w", err)
 	}
-	if len(entries) > 0 {
-		return Summary{}, fmt.Errorf("synth: %s: %w", dir, ErrNotEmpty)
-	}
-	w := &writer{seed: opts.Seed, out: &output{dir: dir, logs: map[string]*log{}}, counts: map[string]int64{}}
 	c := newCorpus(w)
 	for n := range opts.Examples {
 		if err := ctx.Err(); err != nil {

@@ -70,14 +70,10 @@ func Write(ctx context.Context, dir string, opts Options) (Summary, error) {
 	if opts.Events == 0 {
 		opts.Events = 800
 	}
-	entries, err := os.ReadDir(dir)
-	if err != nil && !errors.Is(err, fs.ErrNotExist) {
+	w, err := newWriter(dir, opts.Seed)
+	if err != nil {
 		return Summary{}, fmt.Errorf("synth: %w", err)
 	}
-	if len(entries) > 0 {
-		return Summary{}, fmt.Errorf("synth: %s: %w", dir, ErrNotEmpty)
-	}
-	w := &writer{seed: opts.Seed, out: &output{dir: dir, logs: map[string]*log{}}, counts: map[string]int64{}}
 	if err := w.run(ctx, opts.Events); err != nil {
 		return Summary{}, fmt.Errorf("synth: %w", err)
 	}
@@ -90,6 +86,17 @@ type writer struct {
 	counts map[string]int64 // records by format
 	truths int64
 	last   episode // the episode before
+}
+
+func newWriter(dir string, seed uint64) (*writer, error) {
+	entries, err := os.ReadDir(dir)
+	if err != nil && !errors.Is(err, fs.ErrNotExist) {
+		return nil, err
+	}
+	if len(entries) > 0 {
+		return nil, fmt.Errorf("%s: %w", dir, ErrNotEmpty)
+	}
+	return &writer{seed: seed, out: &output{dir: dir, logs: map[string]*log{}}, counts: map[string]int64{}}, nil
 }
 
 // episode is one conversation, session or task.

@@ -33,7 +33,7 @@ func rewrite(ctx context.Context, lk *lake.Lake, m *match, name string, version 
 		scan := duck.Scan(lk.Dir(), snapshot, []lake.DataFile{file})
 		var rows int64
 		if err := m.session.Get(ctx, "select count(*) from "+scan+" where "+m.condition(name), &rows); err != nil {
-			return files, errors.Join(err, discard(ctx, table, commit.Add))
+			return files, errors.Join(err, table.Discard(ctx, commit.Add...))
 		}
 		if rows == 0 {
 			continue
@@ -42,7 +42,7 @@ func rewrite(ctx context.Context, lk *lake.Lake, m *match, name string, version 
 		commit.Remove = append(commit.Remove, file.Path)
 		kept, err := writeKept(ctx, lk, m, snapshot, scan)
 		if err != nil {
-			return files, errors.Join(fmt.Errorf("%s: %s: %w", name, file.Path, err), discard(ctx, table, commit.Add))
+			return files, errors.Join(fmt.Errorf("%s: %s: %w", name, file.Path, err), table.Discard(ctx, commit.Add...))
 		}
 		if kept.Rows > 0 {
 			commit.Add = append(commit.Add, kept)
@@ -53,16 +53,9 @@ func rewrite(ctx context.Context, lk *lake.Lake, m *match, name string, version 
 	}
 	_, err = table.Commit(ctx, commit)
 	if errors.Is(err, lake.ErrConflict) || errors.Is(err, lake.ErrSchema) {
-		err = errors.Join(err, discard(ctx, table, commit.Add))
+		err = errors.Join(err, table.Discard(ctx, commit.Add...))
 	}
 	return files, err
-}
-
-func discard(ctx context.Context, table *lake.Table, files []lake.DataFile) error {
-	if len(files) == 0 {
-		return nil
-	}
-	return table.Discard(ctx, files...)
 }
 
 // writeKept writes what is left of a file, in its order, durably. It has no rows

@@ -171,26 +171,19 @@ func (s *search) tryTakeOut(ctx context.Context, table *lake.Table, what string,
 		}
 		kept, err := upkeep.Without(ctx, s.session, s.lake, head, file, gone, n)
 		if err != nil {
-			return 0, errors.Join(err, discard(ctx, table, commit.Add))
+			return 0, errors.Join(err, table.Discard(context.WithoutCancel(ctx), commit.Add...))
 		}
 		commit.Add = append(commit.Add, kept)
 	}
 	if len(commit.Remove) != len(counts) {
-		return 0, errors.Join(fmt.Errorf("%s: rows in %d files, of which %d are known", table.Name(), len(counts), len(commit.Remove)), discard(ctx, table, commit.Add))
+		return 0, errors.Join(fmt.Errorf("%s: rows in %d files, of which %d are known", table.Name(), len(counts), len(commit.Remove)), table.Discard(context.WithoutCancel(ctx), commit.Add...))
 	}
 	fault("expire.before-commit")
 	_, err = table.Commit(ctx, commit)
 	if errors.Is(err, lake.ErrConflict) || errors.Is(err, lake.ErrSchema) {
-		err = errors.Join(err, discard(ctx, table, commit.Add))
+		err = errors.Join(err, table.Discard(context.WithoutCancel(ctx), commit.Add...))
 	}
 	return len(commit.Remove), err // after another error the commit may have come about: vacuum sees to the files
-}
-
-func discard(ctx context.Context, table *lake.Table, files []lake.DataFile) error {
-	if len(files) == 0 {
-		return nil
-	}
-	return table.Discard(context.WithoutCancel(ctx), files...)
 }
 
 // instant is a time as SQL.

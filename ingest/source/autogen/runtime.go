@@ -34,22 +34,23 @@ func Runtime() source.Format {
 }
 
 func readRuntime(ctx context.Context, in *source.Input, out source.Out) error {
-	refuse := func(reason, detail string) error { return out.Reject(sqlite.Reject(in, reason, detail)) }
-	if in.Path == "" {
-		return refuse(sqlite.ReasonNotAFile, "a database cannot be read from a stream or a compressed file: give the plain file")
-	}
-	db, err := sqlite.Open(in.Path)
-	if err != nil {
-		return fmt.Errorf("%s: %w", in.Name, err)
-	}
-	defer db.Close()
+	return sqlite.Read(ctx, in, out, completionQuery, func(n int64, scan func(...any) error) error {
+		var r completion
+		if err := scan(&r.invocation, &r.session, &r.request, &r.response, &r.agent, &r.cached, &r.cost, &r.start, &r.end); err != nil {
+			return err
+		}
+		return r.emit(n, out)
+	})
+}
+
+func completionQuery(ctx context.Context, db *sql.DB) (string, error) {
 	columns, err := sqlite.Columns(ctx, db, "chat_completions")
 	if err != nil {
-		return refuse(sqlite.ReasonNotSQLite, err.Error())
+		return "", err
 	}
 	for _, name := range []string{"id", "invocation_id", "session_id", "request", "response"} {
 		if !columns[name] {
-			return refuse(source.ReasonWrongType, "a database without the table chat_completions of AutoGen's runtime log")
+			return "", sqlite.NoTable("a database without the table chat_completions of AutoGen's runtime log")
 		}
 	}
 	query := []string{"invocation_id", "session_id", "request", "response"}
@@ -59,28 +60,7 @@ func readRuntime(ctx context.Context, in *source.Input, out source.Out) error {
 		}
 		query = append(query, "cast("+name+" as text)")
 	}
-	rows, err := db.QueryContext(ctx, "select "+strings.Join(query, ", ")+" from chat_completions order by id")
-	if err != nil {
-		return refuse(sqlite.ReasonNotSQLite, err.Error())
-	}
-	defer rows.Close()
-	for rows.Next() {
-		var r completion
-		if err := rows.Scan(&r.invocation, &r.session, &r.request, &r.response, &r.agent, &r.cached, &r.cost, &r.start, &r.end); err != nil {
-			return refuse(sqlite.ReasonNotSQLite, err.Error())
-		}
-		in.Records++
-		if err := r.emit(in.Records-1, out); err != nil {
-			return err
-		}
-	}
-	if err := rows.Err(); err != nil {
-		if ctx.Err() != nil {
-			return ctx.Err()
-		}
-		return refuse(source.ReasonTruncated, err.Error())
-	}
-	return nil
+	return "select " + strings.Join(query, ", ") + " from chat_completions order by id", nil
 }
 
 // completion is a row: a request, and the reply or an error's text.

@@ -9,7 +9,6 @@ import (
 	"bytes"
 	"context"
 	"database/sql"
-	"errors"
 	"fmt"
 	"strings"
 
@@ -37,56 +36,23 @@ func Format() source.Format {
 }
 
 func read(ctx context.Context, in *source.Input, out source.Out) error {
-	refuse := func(reason, detail string) error { return out.Reject(sqlite.Reject(in, reason, detail)) }
-	if in.Path == "" {
-		return refuse(sqlite.ReasonNotAFile, "a database cannot be read from a stream or a compressed file: give the plain file")
-	}
-	db, err := sqlite.Open(in.Path)
-	if err != nil {
-		return fmt.Errorf("%s: %w", in.Name, err)
-	}
-	defer db.Close()
-	query, err := checkpointQuery(ctx, db)
-	if errors.Is(err, errNoTable) {
-		return refuse("wrong_type", err.Error())
-	} else if err != nil {
-		return refuse(sqlite.ReasonNotSQLite, err.Error())
-	}
-	rows, err := db.QueryContext(ctx, query)
-	if err != nil {
-		return refuse(sqlite.ReasonNotSQLite, err.Error())
-	}
-	defer rows.Close()
-	for n := int64(0); rows.Next(); n++ {
-		in.Records++
+	return sqlite.Read(ctx, in, out, checkpointQuery, func(n int64, scan func(...any) error) error {
 		var r row
 		var parent, kind, writes sql.NullString
-		if err := rows.Scan(&r.thread, &r.namespace, &r.id, &parent, &kind, &r.checkpoint, &r.metadata, &writes); err != nil {
-			return refuse(sqlite.ReasonNotSQLite, err.Error())
+		if err := scan(&r.thread, &r.namespace, &r.id, &parent, &kind, &r.checkpoint, &r.metadata, &writes); err != nil {
+			return err
 		}
 		r.parent, r.kind, r.writes = parent.String, kind.String, writes.String
 		event, err := r.event()
 		if err != nil {
-			reject := source.Reject{Reason: "wrong_type", Detail: fmt.Sprintf("checkpoint %s of thread %s: %v", r.id, r.thread, err), Record: n, Body: r.checkpoint, Length: int64(len(r.checkpoint))}
-			if err := out.Reject(reject); err != nil {
-				return err
-			}
-			continue
+			return out.Reject(source.Reject{
+				Reason: source.ReasonWrongType, Detail: fmt.Sprintf("checkpoint %s of thread %s: %v", r.id, r.thread, err),
+				Record: n, Body: r.checkpoint, Length: int64(len(r.checkpoint)),
+			})
 		}
-		if err := out.Emit(event); err != nil {
-			return err
-		}
-	}
-	if err := rows.Err(); err != nil {
-		if ctx.Err() != nil {
-			return ctx.Err()
-		}
-		return refuse("truncated", err.Error())
-	}
-	return nil
+		return out.Emit(event)
+	})
 }
-
-var errNoTable = errors.New("a SQLite database without LangGraph's table of checkpoints")
 
 // checkpointQuery is the query for the checkpoints by the columns that are
 // there: the first releases had no namespaces, named the checkpoint's id
@@ -110,7 +76,7 @@ func checkpointQuery(ctx context.Context, db *sql.DB) (string, error) {
 	}
 	id := pick("", "checkpoint_id", "thread_ts")
 	if id == "" || !checkpoints["thread_id"] || !checkpoints["checkpoint"] {
-		return "", errNoTable
+		return "", sqlite.NoTable("a SQLite database without LangGraph's table of checkpoints")
 	}
 	namespace := pick("''", "checkpoint_ns")
 	special := "null"

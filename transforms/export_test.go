@@ -1,0 +1,4 @@
+package transforms
+
+// Jaccard is jaccard for the tests that see the package from outside.
+var Jaccard = jaccard
