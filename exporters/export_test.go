@@ -339,7 +339,7 @@ func TestFilesAreAsTheTrainerWantsThem(t *testing.T) {
 	}{
 		{"azure", []string{"train.jsonl", "validation.jsonl", "lineage.jsonl", "losses.jsonl"}, "\ufeff{\"messages\":"},
 		{"mlx", []string{"train.jsonl", "valid.jsonl", "lineage.jsonl", "losses.jsonl"}, "{\"messages\":"},
-		{"llamafactory", []string{"train.jsonl", "validation.jsonl", "lineage.jsonl", "losses.jsonl", "dataset_info.json"}, "{\"conversations\":"},
+		{"llama-factory", []string{"train.jsonl", "validation.jsonl", "lineage.jsonl", "losses.jsonl", "dataset_info.json"}, "{\"conversations\":"},
 	} {
 		dir := filepath.Join(t.TempDir(), "out")
 		manifest, err := exporters.Export(t.Context(), lk, exporters.Options{Target: test.target, Dir: dir})

@@ -20,7 +20,7 @@ import (
 // 0.9.6 source, 2026-08.)
 func llamaFactory() *Target {
 	return &Target{
-		Name: "llamafactory", Doc: "LLaMA-Factory sharegpt datasets with dataset_info.json", Provider: "local",
+		Name: "llama-factory", Doc: "LLaMA-Factory sharegpt datasets with dataset_info.json", Provider: "local",
 		Model: "Qwen/Qwen3-4B-Instruct-2507", MinLines: 1,
 		Alternates: true,
 		loss:       lossAll,
