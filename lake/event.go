@@ -177,6 +177,7 @@ var payloads = []*Payload{
 	payload[Review]("review", "weir.review.decided.v1", "reviews", "one human decision"),
 	payload[Swarm]("swarm", "weir.swarm.*.v1", "swarm", "a trace left or read, a claim, a proposal, a vote, a decision, a help, a hand-off or a lesson"),
 	payload[TrainingRun]("training", "weir.training.state.v1", "training_runs", "a state change of a training run"),
+	payload[ModelDecision]("training", "weir.model.decided.v1", "model_decisions", "a decision on a model: promoted, retired or tainted"),
 	payload[Outcome]("outcome", "weir.outcome.*.v1", "outcomes", "what became of a task, turn or step"),
 	payload[Feedback]("feedback", "weir.feedback.*.v1", "feedback", "a person's reaction"),
 	payload[Scenario]("scenario", "weir.eval.scenario.v1", "eval_scenarios", "a scenario of an eval suite"),

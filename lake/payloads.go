@@ -247,6 +247,39 @@ type TrainingRun struct {
 	TrainedTokens  *int64   `json:"trained_tokens,omitempty" fid:"36" doc:"tokens billed or trained so far"`
 	CostUSD        *float64 `json:"cost_usd,omitempty" fid:"37" doc:"cost so far, USD"`
 	DurationS      *float64 `json:"duration_s,omitempty" fid:"38" doc:"running time so far, s"`
+	// What a plan says of a run that is still to come (runs.yaml); the run that
+	// carries it out names the plan.
+	Plan             string   `json:"plan,omitempty" fid:"39" doc:"planned run of runs.yaml; of a run: the one that it carries out"`
+	PlannedExamples  *int64   `json:"planned_examples,omitempty" fid:"40" doc:"of a planned run: examples to train on"`
+	PlannedDurationS *float64 `json:"planned_duration_s,omitempty" fid:"41" doc:"of a planned run: running time, s"`
+	PlannedCostUSD   *float64 `json:"planned_cost_usd,omitempty" fid:"42" doc:"of a planned run: cost, USD"`
+	ExportHash       string   `json:"export_hash,omitempty" fid:"43" doc:"content hash of the exported files that are trained on"`
+	DistillHash      string   `json:"distill_hash,omitempty" fid:"44" doc:"hash of the distillation rules that the export was made by"`
+	// Where what came out lies: checkpoint names a state of the training, weights
+	// what is served.
+	Weights       string     `json:"weights,omitempty" fid:"45" doc:"where the resulting weights lie: a folder or a URI"`
+	ArtifactHash  string     `json:"artifact_hash,omitempty" fid:"46" doc:"sha256 of the weights or checkpoint: of a folder, over its files' hashes and names"`
+	ArtifactBytes *int64     `json:"artifact_bytes,omitempty" fid:"47" doc:"size of the weights or checkpoint, bytes"`
+	KeepUntil     *time.Time `json:"keep_until,omitempty" fid:"48" doc:"the weights or checkpoint are not to be deleted before"`
+}
+
+// Decisions on a model.
+const (
+	DecisionPromoted = "promoted" // the alias names it from now on, and no other
+	DecisionRetired  = "retired"  // no alias names it any more
+	DecisionTainted  = "tainted"  // it saw what it should not have, as an erasure found
+)
+
+// ModelDecision is the payload of weir.model.decided.v1: what was decided on a
+// model that a training run made.
+type ModelDecision struct {
+	Persons
+	RunID     string `json:"run_id,omitempty" fid:"20" doc:"training run that made the model"`
+	Model     string `json:"model,omitempty" fid:"21" doc:"the model, as its calls name it"`
+	Decision  string `json:"decision,omitempty" fid:"22" doc:"promoted, retired or tainted"`
+	Alias     string `json:"alias,omitempty" fid:"23" doc:"of a promotion: the name that clients use, such as production; one model at a time bears it"`
+	Reason    string `json:"reason,omitempty" fid:"24" doc:"why"`
+	DecidedBy string `json:"decided_by,omitempty" fid:"25" doc:"who decided; weir for what it found itself"`
 }
 
 // Outcome is the payload of weir.outcome.recorded.v1: what became of a task,

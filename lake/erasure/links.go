@@ -30,9 +30,10 @@ func LinksOf(table string) Links {
 // persons are columns that name somebody who need not stand in person_ids. A
 // display name is none: two people may share it.
 var persons = map[string]string{
-	"events.feedback":    "author",
-	"events.reviews":     "reviewer",
-	"events.assignments": "case when unit_kind = 'person' then unit_id end",
+	"events.feedback":        "author",
+	"events.reviews":         "reviewer",
+	"events.model_decisions": "decided_by",
+	"events.assignments":     "case when unit_kind = 'person' then unit_id end",
 }
 
 // targets are the columns by which rows point at others.
