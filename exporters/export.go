@@ -18,6 +18,7 @@ import (
 	"github.com/weir-lake/weir/exporters/tokens"
 	"github.com/weir-lake/weir/lake"
 	"github.com/weir-lake/weir/lake/duck"
+	"github.com/weir-lake/weir/lake/frozen"
 )
 
 // Options of Export.
@@ -28,6 +29,7 @@ type Options struct {
 	MaxTokens int                  // divide longer examples; 0: the target's limit
 	Prices    *prices.Table        // put over the built-in table; may be nil
 	At        duck.Moment          // the state of the tables; zero: now
+	Dataset   frozen.Ref           // a version that was frozen; zero: what the funnel sends to each side
 	Session   duck.Options         // of the DuckDB session
 	Progress  func(done, of int64) // examples; may be nil
 }
@@ -69,25 +71,15 @@ func export(ctx context.Context, lk *lake.Lake, t *target.Target, opts Options) 
 		return Manifest{}, err
 	}
 	defer session.Close()
-	versions := pinned.Versions
-	for _, table := range sourceTables {
-		if err := pinned.Gone[table]; err != nil {
-			return Manifest{}, err
-		}
-		if _, ok := versions[table]; !ok {
-			return Manifest{}, lake.WithHint(fmt.Errorf("%s: %w", table, lake.ErrNoTable), "weir transform --lake "+lk.Dir())
-		}
-	}
-	if !opts.At.IsNow() {
-		if err := checkErasures(ctx, lk, opts.At); err != nil {
-			return Manifest{}, err
-		}
-	}
-	e, err := newExport(ctx, session, t, opts)
+	from, err := openSource(ctx, lk, session, pinned, opts)
 	if err != nil {
 		return Manifest{}, err
 	}
-	if err := e.manifest.readLake(ctx, session, lk, versions); err != nil {
+	e, err := newExport(ctx, session, t, opts, from)
+	if err != nil {
+		return Manifest{}, err
+	}
+	if err := e.manifest.readLake(ctx, session, lk, from); err != nil {
 		return Manifest{}, err
 	}
 	if e.manifest.Leaks.Total > 0 {
@@ -118,13 +110,14 @@ func export(ctx context.Context, lk *lake.Lake, t *target.Target, opts Options) 
 type exporting struct {
 	target   *target.Target
 	opts     Options
+	source   *source
 	counter  *tokens.Counter
 	convert  target.Options
 	manifest Manifest
 }
 
-func newExport(ctx context.Context, session *duck.Session, t *target.Target, opts Options) (*exporting, error) {
-	e := &exporting{target: t, opts: opts}
+func newExport(ctx context.Context, session *duck.Session, t *target.Target, opts Options, from *source) (*exporting, error) {
+	e := &exporting{target: t, opts: opts, source: from}
 	model := opts.Model
 	if model == "" {
 		model = t.Model
@@ -134,7 +127,7 @@ func newExport(ctx context.Context, session *duck.Session, t *target.Target, opt
 	if e.counter, err = tokens.NewCounter(encoding); err != nil {
 		return nil, err
 	}
-	agents, err := readAgents(ctx, session)
+	agents, err := readAgents(ctx, session, from.agents)
 	if err != nil {
 		return nil, err
 	}

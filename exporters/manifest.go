@@ -14,6 +14,7 @@ import (
 	"github.com/weir-lake/weir/exporters/target"
 	"github.com/weir-lake/weir/lake"
 	"github.com/weir-lake/weir/lake/duck"
+	"github.com/weir-lake/weir/lake/frozen"
 )
 
 // FewValidationGroups is the number of groups below which a validation loss says
@@ -32,8 +33,9 @@ const (
 type Manifest struct {
 	Format      int         `json:"format"`
 	Target      string      `json:"target"`
-	Model       string      `json:"model"`        // tokens and cost are stated for it
-	ContentHash string      `json:"content_hash"` // sha256 over the names and sha256 of the training files
+	Model       string      `json:"model"`             // tokens and cost are stated for it
+	ContentHash string      `json:"content_hash"`      // sha256 over the names and sha256 of the training files
+	Dataset     *DatasetRef `json:"dataset,omitempty"` // the version that was exported; null: what the funnel sends to each side
 	Files       []File      `json:"files"`
 	Splits      []Split     `json:"splits"`
 	Examples    int64       `json:"examples"` // of the lake: the fates add up to it
@@ -69,34 +71,12 @@ type Split struct {
 	TrainedTokens int64  `json:"trained_tokens"`
 }
 
-// Fate is a number of examples of the lake with one fate and reason.
-type Fate struct {
-	Fate     string `json:"fate"`
-	Reason   string `json:"reason,omitempty"`
-	Examples int64  `json:"examples"`
-}
-
-// Leaks counts what links the sides of the split, by kind.
-type Leaks struct {
-	Total  int64            `json:"total"`
-	ByKind map[string]int64 `json:"by_kind"`
-}
-
-// Review says how much of a part of the set people found defective,
-// extrapolated from the sample: a row of curated.review_estimates. The set is
-// that which the sample was drawn from: what people rejected is part of it.
-type Review struct {
-	Part           string   `json:"part"` // all, source or task_type
-	Value          string   `json:"value"`
-	SetCount       int64    `json:"set_count"`
-	SampleCount    int64    `json:"sample_count"`
-	ReviewedCount  int64    `json:"reviewed_count"`
-	DefectCount    int64    `json:"defect_count"`
-	DefectRate     *float64 `json:"defect_rate"` // 0 to 1; null without a review
-	DefectRateLow  *float64 `json:"defect_rate_low"`
-	DefectRateHigh *float64 `json:"defect_rate_high"` // of the 95 % interval
-	Warning        string   `json:"warning,omitempty"`
-}
+// What a manifest says of the lake as a whole.
+type (
+	Fate   = frozen.Fate
+	Leaks  = frozen.Leaks
+	Review = frozen.Review
+)
 
 // Loss is what one rule of the conversion did.
 type Loss struct {
@@ -145,87 +125,27 @@ func (c *Cost) price(provider, model string, over *prices.Table) error {
 }
 
 // readLake fills in what the lake says of the examples.
-func (m *Manifest) readLake(ctx context.Context, session *duck.Session, lk *lake.Lake, versions map[string]int64) error {
+func (m *Manifest) readLake(ctx context.Context, session *duck.Session, lk *lake.Lake, from *source) error {
 	m.Splits = make([]Split, len(splits))
 	for i, split := range splits {
 		m.Splits[i].Split = split
 	}
-	fates, err := session.Text(ctx, "select fate, reason, count(*) as examples from curated.funnel group by fate, reason order by fate, reason", 0)
-	if err != nil {
+	m.Examples, m.Fates, m.Leaks, m.Reviews, m.Dataset = from.state.Examples, from.state.Fates, from.state.Leaks, from.state.Reviews, from.dataset
+	if err := session.Get(ctx, from.validationGroups, &m.validationGroups); err != nil {
 		return err
 	}
-	for _, row := range fates.Rows {
-		fate := Fate{Fate: row[0].String, Reason: row[1].String}
-		if _, err := fmt.Sscan(row[2].String, &fate.Examples); err != nil {
-			return fmt.Errorf("curated.funnel: %w", err)
-		}
-		m.Fates = append(m.Fates, fate)
-		m.Examples += fate.Examples
-	}
-	err = session.Get(ctx, `
-select count(distinct splits.group_id)
-
-from curated.splits as splits
-
-inner join curated.funnel as funnel on funnel.example_id = splits.example_id
-
-where funnel.fate = 'validation'`, &m.validationGroups)
-	if err != nil {
-		return err
-	}
-	leaks, err := session.Text(ctx, "select kind, link_count from curated.leaks order by kind", 0)
-	if err != nil {
-		return err
-	}
-	m.Leaks.ByKind = map[string]int64{}
-	for _, row := range leaks.Rows {
-		var links int64
-		if _, err := fmt.Sscan(row[1].String, &links); err != nil {
-			return fmt.Errorf("curated.leaks: %w", err)
-		}
-		m.Leaks.ByKind[row[0].String] = links
-		m.Leaks.Total += links
-	}
-	if m.Reviews, err = readReviews(ctx, session); err != nil {
-		return err
-	}
-	for _, name := range sourceTables {
+	for _, name := range from.tables {
 		table, err := lk.Table(name)
 		if err != nil {
 			return err
 		}
-		snapshot, err := table.SnapshotAt(ctx, versions[name])
+		snapshot, err := table.SnapshotAt(ctx, from.versions[name])
 		if err != nil {
 			return err
 		}
 		m.Tables = append(m.Tables, TableRead{Table: name, Version: snapshot.Version, Query: snapshot.Info["query"], Inputs: snapshot.Info["inputs"]})
 	}
 	return nil
-}
-
-func readReviews(ctx context.Context, session *duck.Session) ([]Review, error) {
-	rows, err := session.DB().QueryContext(ctx, `
-select
-    part, value, set_count, sample_count, reviewed_count, defect_count,
-    defect_rate, defect_rate_low, defect_rate_high, coalesce(warning, '') as warning,
-
-from curated.review_estimates
-
-order by part, value`)
-	if err != nil {
-		return nil, err
-	}
-	defer rows.Close()
-	reviews := []Review{}
-	for rows.Next() {
-		var r Review
-		if err := rows.Scan(&r.Part, &r.Value, &r.SetCount, &r.SampleCount, &r.ReviewedCount, &r.DefectCount,
-			&r.DefectRate, &r.DefectRateLow, &r.DefectRateHigh, &r.Warning); err != nil {
-			return nil, err
-		}
-		reviews = append(reviews, r)
-	}
-	return reviews, rows.Err()
 }
 
 func (m *Manifest) split(name string) *Split {
@@ -290,6 +210,12 @@ func (m *Manifest) finish(out *files) {
 // was exported or dropped there, and nothing else was.
 func (m *Manifest) addUp() error {
 	for _, split := range m.Splits {
+		if m.Dataset != nil {
+			if rows := m.Dataset.Sides[split.Split]; rows != split.Examples {
+				return fmt.Errorf("dataset %s has %d rows for %s, %d were found", m.Dataset.Name, rows, split.Split, split.Examples)
+			}
+			continue
+		}
 		var fated int64
 		for _, fate := range m.Fates {
 			if fate.Fate == split.Split {

@@ -4,7 +4,6 @@ import (
 	"bufio"
 	"context"
 	"crypto/sha256"
-	_ "embed"
 	"encoding/hex"
 	"encoding/json"
 	"errors"
@@ -21,22 +20,8 @@ import (
 	"github.com/weir-lake/weir/lake/duck"
 )
 
-// examplesSQL selects what is exported, with the columns of canonical.Columns.
-//
-//go:embed examples.sql
-var examplesSQL string
-
-// agentsSQL selects the names that belong to agents.
-//
-//go:embed agents.sql
-var agentsSQL string
-
-// sourceTables are the tables that the two read, and those of the manifest.
-var sourceTables = []string{"curated.examples", "curated.funnel", "curated.leaks", "curated.quality", "curated.review_estimates",
-	"curated.splits", "curated.turns"}
-
-func readAgents(ctx context.Context, session *duck.Session) (map[string]bool, error) {
-	names, err := session.Strings(ctx, agentsSQL)
+func readAgents(ctx context.Context, session *duck.Session, query string) (map[string]bool, error) {
+	names, err := session.Strings(ctx, query)
 	if err != nil {
 		return nil, err
 	}
@@ -65,7 +50,7 @@ func (e *exporting) write(ctx context.Context, session *duck.Session, temp, dir 
 	}
 	defer func() { err = errors.Join(err, os.RemoveAll(scratch)) }()
 	parquet := filepath.Join(scratch, "examples.parquet")
-	if err := session.Exec(ctx, "copy (\n"+examplesSQL+"\n) to "+duck.Literal(parquet)+" (format parquet, compression zstd, row_group_size 2048)"); err != nil {
+	if err := session.Exec(ctx, "copy (\n"+e.source.examples+"\n) to "+duck.Literal(parquet)+" (format parquet, compression zstd, row_group_size 2048)"); err != nil {
 		return err
 	}
 	reader, err := canonical.Open(ctx, parquet)

@@ -383,6 +383,12 @@ type DatasetMember struct {
 	ContentHash string `json:"content_hash,omitempty" fid:"2" doc:"its content"`
 	SubjectID   string `json:"subject_id,omitempty" fid:"3" doc:"its subject"`
 	Side        string `json:"side,omitempty" fid:"4" doc:"train, validation or test"`
+	// What the version froze of it beside its content, so that its rows can be
+	// made again. Exports that are recorded leave these out.
+	Target       string   `json:"target,omitempty" fid:"5" doc:"target of the mixture that it counts for"`
+	Place        int64    `json:"place" fid:"6" doc:"place within the target, from 1, the best first; 0: none"`
+	GroupID      string   `json:"group_id,omitempty" fid:"7" doc:"split group when it was frozen"`
+	SuccessScore *float64 `json:"success_score,omitempty" fid:"8" doc:"score when it was frozen, 0 to 1"`
 }
 
 // Assignment is the payload of weir.experiment.assigned.v1: a unit's arm.

@@ -12,6 +12,8 @@ import (
 	"github.com/weir-lake/weir/exporters"
 	"github.com/weir-lake/weir/exporters/target"
 	"github.com/weir-lake/weir/lake"
+	"github.com/weir-lake/weir/lake/duck"
+	"github.com/weir-lake/weir/lake/frozen"
 )
 
 func targetNames() string {
@@ -29,17 +31,20 @@ func exportCommand(e env) *cli.Command {
 		Description: "Targets: " + targetNames() + ".\n\n" +
 			"Refuses while anything links training to validation. The same lake gives the same bytes; an export\n" +
 			"that would not change is left alone.\n\n" +
-			"With --as-of it is written from the tables as they were, unless someone was erased since.\n\n" +
+			"With --dataset it is written from the rows that weir dataset build froze. Without, from those that\n" +
+			"the funnel sends to each side now; with --as-of, as the tables were, unless someone was erased since.\n\n" +
 			"With --record the export enters the lake as a dataset version with its members. From then on they and\n" +
 			"their groups keep their side of the split, and weir erase tells which versions held somebody: use it\n" +
 			"for what is really trained on. The same export is recorded once.\n\n" +
 			"Examples:\n   weir export --lake mylake --target openai --out training\n" +
+			"   weir export --lake mylake --target openai --out training --dataset agent_chat --record\n" +
 			"   weir export --lake mylake --target openai --out training --as-of 2026-11-01\n" +
 			"   weir export --lake mylake --target openai --out training --record",
 		Flags: []cli.Flag{
 			lakeFlag(), jsonFlag(), quietFlag(), memoryFlag(), threadsFlag(), asOfFlag(), brokersFlag(), waitFlag(),
 			&cli.BoolFlag{Name: "record", Usage: "record it through Kafka as a dataset version"},
 			&cli.StringFlag{Name: "target", Usage: "provider's `FORMAT`: " + targetNames()},
+			&cli.StringFlag{Name: "dataset", Usage: "a frozen version, `NAME[@VERSION]`; without it the training set as it stands now"},
 			&cli.StringFlag{Name: "out", Usage: "new `DIR`, or that of an earlier export"},
 			&cli.StringFlag{Name: "model", Usage: "base `MODEL`: decides tokenizer and price"},
 			&cli.IntFlag{Name: "max-tokens", Usage: "divide examples longer than `N` tokens; 0: the target's limit"},
@@ -60,13 +65,17 @@ func exportCommand(e env) *cli.Command {
 			if err != nil {
 				return err
 			}
+			ref, err := datasetRef(c, at)
+			if err != nil {
+				return err
+			}
 			lk, err := openLake(c)
 			if err != nil {
 				return err
 			}
 			manifest, err := runExport(c.Context, e, lk, exporters.Options{
 				Target: c.String("target"), Dir: c.String("out"), Model: c.String("model"),
-				MaxTokens: c.Int("max-tokens"), At: at, Session: duckOptions(c),
+				MaxTokens: c.Int("max-tokens"), At: at, Dataset: ref, Session: duckOptions(c),
 			}, c.Bool("quiet"))
 			if err != nil {
 				return err
@@ -92,6 +101,22 @@ func exportCommand(e env) *cli.Command {
 			return nil
 		},
 	}
+}
+
+// datasetRef reads --dataset; zero where it is not given.
+func datasetRef(c *cli.Context, at duck.Moment) (frozen.Ref, error) {
+	text := c.String("dataset")
+	if text == "" {
+		return frozen.Ref{}, nil
+	}
+	ref, err := frozen.ParseRef(text)
+	switch {
+	case err != nil:
+		return ref, &usageError{what: "export: " + err.Error(), try: "weir dataset list"}
+	case !at.IsNow():
+		return ref, &usageError{what: "export: a dataset version is frozen: --as-of has nothing to say", try: "weir dataset list, then weir export --dataset NAME@VERSION"}
+	}
+	return ref, nil
 }
 
 // exported is what --json shows of an export: its manifest, and how it was
