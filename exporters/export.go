@@ -136,6 +136,7 @@ func newExport(ctx context.Context, session *duck.Session, t *target.Target, opt
 		MaxTokens: opts.MaxTokens,
 		Count:     e.counter.Message,
 		Base:      e.base,
+		Trained:   e.counter.Reply,
 	}
 	e.manifest = Manifest{
 		Format: manifestFormat, Target: t.Name, Model: model,

@@ -69,6 +69,9 @@ type Split struct {
 	Targets       int64  `json:"targets"`  // messages that are trained
 	Tokens        int64  `json:"tokens"`
 	TrainedTokens int64  `json:"trained_tokens"`
+	// What was to be trained of the examples, the dropped ones included, before
+	// the conversion: the target's loss takes trained_tokens of it.
+	SupervisedTokens int64 `json:"supervised_tokens"`
 }
 
 // What a manifest says of the lake as a whole.
@@ -170,6 +173,11 @@ func (m *Manifest) count(example canonical.Example, result target.Result) {
 		loss.Times += int64(times)
 		m.losses[rule] = loss
 	}
+}
+
+// countSupervised takes into the sums what was to be trained of an example.
+func (m *Manifest) countSupervised(name string, tokens int64) {
+	m.split(name).SupervisedTokens += tokens
 }
 
 func (m *Manifest) countLine(name string, targets int, all, trained int64) {

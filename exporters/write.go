@@ -115,6 +115,7 @@ func (e *exporting) example(example canonical.Example, out *files) error {
 			return err
 		}
 	}
+	var supervised int64
 	for _, line := range result.Lines {
 		file := out.bySplit[example.Split]
 		if err := file.line(line.JSON); err != nil {
@@ -122,6 +123,7 @@ func (e *exporting) example(example canonical.Example, out *files) error {
 		}
 		all, trained := e.tokens(line)
 		e.manifest.countLine(example.Split, line.Targets, all, trained)
+		supervised += trained
 		origin := lineageLine{
 			File: file.name, Line: file.lines, ExampleID: example.ID, SubjectID: example.SubjectID,
 			ContentHash: example.ContentHash, OriginEventIDs: example.OriginEventIDs,
@@ -130,7 +132,21 @@ func (e *exporting) example(example canonical.Example, out *files) error {
 			return err
 		}
 	}
+	if len(result.Losses) > 0 { // else the line has all of it
+		supervised = e.supervised(example)
+	}
+	e.manifest.countSupervised(example.Split, supervised)
 	return nil
+}
+
+// supervised counts what is to be trained of an example.
+func (e *exporting) supervised(example canonical.Example) (n int64) {
+	for _, m := range example.Messages {
+		if canonical.IsTarget(m) {
+			n += int64(e.counter.Reply(m))
+		}
+	}
+	return n
 }
 
 // tokens counts what a line holds, and what of it is trained.

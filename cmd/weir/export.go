@@ -172,6 +172,14 @@ func printLosses(e env, manifest exporters.Manifest) {
 		fmt.Fprintln(e.stdout, "\nwhat the target cannot carry")
 		printTable(e.stdout, []column{{name: "rule"}, {name: "example"}, {name: "count", right: true}, {name: "why"}}, rows)
 	}
+	var trained, supervised int64
+	for _, split := range manifest.Splits {
+		trained, supervised = trained+split.TrainedTokens, supervised+split.SupervisedTokens
+	}
+	if trained != supervised {
+		fmt.Fprintf(e.stdout, "\ntrained: %s of the %s tokens that the examples would train (%.1f %%)\n",
+			count(trained), count(supervised), 100*float64(trained)/float64(max(supervised, 1)))
+	}
 	if usd := manifest.Cost.EpochUSD; usd != nil {
 		fmt.Fprintf(e.stdout, "\none epoch of %s: about $%.2f (price of %s)\n", manifest.Model, *usd, manifest.Cost.AsOf)
 	}

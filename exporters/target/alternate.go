@@ -35,6 +35,7 @@ func alternate(e *canonical.Example, losses Losses) Rule {
 				return RuleMixedTurns
 			}
 			losses.add(RuleTurnsMerged)
+			last.Reasoning = joined(last.Reasoning, m.Reasoning)
 			last.ToolCalls = append(last.ToolCalls[:len(last.ToolCalls):len(last.ToolCalls)], m.ToolCalls...)
 		}
 		last.Content = joined(last.Content, m.Content)

@@ -14,7 +14,7 @@ import (
 func axolotl() *Target {
 	return &Target{
 		Name: "axolotl", Doc: "Axolotl chat_template datasets with message_field_training", Provider: "local",
-		Model: "Qwen/Qwen3-4B-Instruct-2507", MinLines: 1,
+		Model: "Qwen/Qwen3-4B-Instruct-2507", MinLines: 1, HasReasoning: true,
 		fits:  []pass{systemFirst, objectArguments},
 		calls: callForm{arguments: "either", anyID: true, toolsInOne: true},
 		encode: func(e *canonical.Example) ([]byte, error) {
@@ -29,7 +29,7 @@ func axolotl() *Target {
 			}
 			return encodeLine(openLine{Messages: messages, Tools: tools})
 		},
-		check: openForm("train", "weight", "reasoning_content"),
+		check: openForm("train", "weight"),
 	}
 }
 
@@ -42,10 +42,11 @@ func mlx() *Target {
 	return &Target{
 		Name: "mlx", Doc: "MLX-LM chat datasets, for mask_prompt", Provider: "local",
 		Model: "mlx-community/Qwen3-4B-Instruct-2507-4bit", MinLines: 1,
-		validation: "valid",
-		loss:       lossLast,
-		fits:       []pass{systemFirst, objectArguments},
-		calls:      callForm{arguments: "either", anyID: true},
+		HasReasoning: true,
+		validation:   "valid",
+		loss:         lossLast,
+		fits:         []pass{systemFirst, objectArguments},
+		calls:        callForm{arguments: "either", anyID: true},
 		encode: func(e *canonical.Example) ([]byte, error) {
 			line := openLine{Messages: openMessages(e.Messages, false)}
 			if tools := chatTools(e.Tools); tools != nil {

@@ -10,7 +10,7 @@ import (
 // bedrockNova is the converse form of Amazon Bedrock for Nova 2, with tools;
 // an older copy of the guide says that tool sections may fail a job of Nova 1.
 // A result that is no JSON object is a text block, an empty one an empty
-// object. Some texts are reserved and fail the job wherever they stand. Every
+// object. Reasoning is a block before the text. Some texts are reserved and fail the job wherever they stand. Every
 // assistant turn is trained: the form has no mask.
 //
 // Limits on records were not seen. (Nova user guide, copies of 2025 and 2026.)
@@ -18,11 +18,11 @@ func bedrockNova() *Target {
 	return &Target{
 		Name: "bedrock-nova", Doc: "Amazon Bedrock, Nova 2, converse form with tools", Provider: "bedrock",
 		Model: "amazon.nova-2-lite-v1:0", MinLines: 1,
-		Alternates: true,
-		loss:       lossAll,
-		fits:       []pass{userFirst, objectArguments, emptyResults, toolParameters, noReserved, callIDsOf(isToolUseID, "call_%d")},
-		encode:     encodeConverse,
-		check:      checkConverse,
+		Alternates: true, HasReasoning: true,
+		loss:   lossAll,
+		fits:   []pass{userFirst, objectArguments, emptyResults, toolParameters, noReserved, callIDsOf(isToolUseID, "call_%d")},
+		encode: encodeConverse,
+		check:  checkConverse,
 	}
 }
 
@@ -53,10 +53,17 @@ type (
 		Content []converseBlock `json:"content"`
 	}
 	converseBlock struct {
-		Text       string          `json:"text,omitempty"`
-		JSON       json.RawMessage `json:"json,omitempty"` // in results only
-		ToolUse    *converseUse    `json:"toolUse,omitempty"`
-		ToolResult *converseResult `json:"toolResult,omitempty"`
+		Reasoning  *converseReasoning `json:"reasoningContent,omitempty"`
+		Text       string             `json:"text,omitempty"`
+		JSON       json.RawMessage    `json:"json,omitempty"` // in results only
+		ToolUse    *converseUse       `json:"toolUse,omitempty"`
+		ToolResult *converseResult    `json:"toolResult,omitempty"`
+	}
+	converseReasoning struct {
+		Text converseText `json:"reasoningText"`
+	}
+	converseText struct {
+		Text string `json:"text"`
 	}
 	converseUse struct {
 		ID    string          `json:"toolUseId"`
@@ -98,6 +105,9 @@ func encodeConverse(e *canonical.Example) ([]byte, error) {
 			if m.Role == "tool" {
 				out.Content = append(out.Content, converseBlock{ToolResult: &converseResult{m.ToolCallID, []converseBlock{resultBlock(m.Content)}}})
 				continue
+			}
+			if m.Reasoning != "" {
+				out.Content = append(out.Content, converseBlock{Reasoning: &converseReasoning{converseText{m.Reasoning}}})
 			}
 			if m.Content != "" {
 				out.Content = append(out.Content, converseBlock{Text: m.Content})
@@ -180,6 +190,19 @@ func (c *checker) converseBlock(block object, path, role string, used, calls, op
 	c.keys(block, path, "text", "toolUse", "toolResult", "image", "video", "document", "reasoningContent")
 	if _, ok := block["text"]; ok {
 		c.converseText(block, path)
+	}
+	if value, ok := block["reasoningContent"]; ok {
+		at := path + ".reasoningContent"
+		reasoning, _ := value.(object)
+		if role != "assistant" {
+			c.add(ruleContent, at, "stands in a turn of %s; only assistants reason", role)
+		}
+		text, ok := reasoning["reasoningText"].(object)
+		if !ok {
+			c.add(ruleType, at+".reasoningText", "is no object")
+		} else {
+			c.converseText(text, at+".reasoningText")
+		}
 	}
 	if value, ok := block["toolUse"]; ok {
 		at := path + ".toolUse"

@@ -72,7 +72,7 @@ func reservedIn(text string) string {
 // noReserved refuses the texts that a provider reserves.
 func noReserved(e *canonical.Example, _ Losses) Rule {
 	for _, m := range e.Messages {
-		if reservedIn(m.Content) != "" {
+		if reservedIn(m.Content) != "" || reservedIn(m.Reasoning) != "" {
 			return RuleReserved
 		}
 	}

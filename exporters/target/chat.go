@@ -19,6 +19,7 @@ type (
 	chatMessage struct {
 		Role       string     `json:"role"`
 		Name       string     `json:"name,omitempty"`
+		Reasoning  string     `json:"reasoning_content,omitempty"`
 		Content    *string    `json:"content,omitempty"`
 		ToolCalls  []chatCall `json:"tool_calls,omitempty"`
 		ToolCallID string     `json:"tool_call_id,omitempty"`
@@ -49,7 +50,7 @@ type (
 func encodeChat(e *canonical.Example, weight func(lake.Message) *int) ([]byte, error) {
 	line := chatLine{ParallelToolCalls: e.ParallelToolCalls, Messages: make([]chatMessage, len(e.Messages))}
 	for i, m := range e.Messages {
-		out := chatMessage{Role: m.Role, Name: m.Name, ToolCallID: m.ToolCallID, Weight: weight(m)}
+		out := chatMessage{Role: m.Role, Name: m.Name, Reasoning: m.Reasoning, ToolCallID: m.ToolCallID, Weight: weight(m)}
 		if m.Content != "" || len(m.ToolCalls) == 0 {
 			out.Content = &e.Messages[i].Content
 		}

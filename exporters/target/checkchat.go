@@ -46,6 +46,15 @@ func (c *checker) content(m object, path, role string) {
 	}
 }
 
+// reasoning checks the keys in which chat forms carry it.
+func (c *checker) reasoning(m object, path string) {
+	for _, key := range []string{"reasoning_content", "reasoning", "thinking"} {
+		if value, has := m[key]; has && value != nil {
+			c.text(m, path, key)
+		}
+	}
+}
+
 // maxImages a message, by OpenAI's and Together's guides.
 const maxImages = 10
 

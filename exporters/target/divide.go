@@ -55,7 +55,7 @@ func atMost(e *canonical.Example) int {
 	const overhead = 16
 	n := overhead
 	for _, m := range e.Messages {
-		n += overhead + len(m.Role) + len(m.Name) + len(m.Content)
+		n += overhead + len(m.Role) + len(m.Name) + len(m.Reasoning) + len(m.Content)
 		for _, call := range m.ToolCalls {
 			n += overhead + len(call.Name) + len(call.Arguments)
 		}

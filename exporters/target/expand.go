@@ -4,65 +4,102 @@ import (
 	"slices"
 
 	"github.com/weir-lake/weir/exporters/canonical"
+	"github.com/weir-lake/weir/lake"
 )
 
 // loss says which messages a target's trainer learns from.
 type loss int
 
 const (
-	lossMarked        loss = iota // those that the line marks
-	lossAll                       // every assistant message
-	lossLast                      // the last message
-	lossLastWithTools             // the last message where the line declares tools, else those marked; parallel calls cannot be last
+	lossMarked            loss = iota // those that the line marks
+	lossAll                           // every assistant message
+	lossLast                          // the last message
+	lossLastWithTools                 // the last message where the line declares tools, else those marked; parallel calls cannot be last
+	lossLastWithReasoning             // the last message where the line has reasoning, else those marked
 )
+
+// enough is the share of what is to be trained at which one line will do: for
+// less than a tenth more, a line for each reply would cost its context again.
+const enough = 0.9
 
 // expand gives the lines by which a target learns from an example's targets
 // and from nothing else. The pieces share messages with the example.
-func (t *Target) expand(e canonical.Example, losses Losses) ([]canonical.Example, Rule) {
-	switch t.loss {
-	case lossAll:
-		for _, m := range e.Messages {
-			if m.Role == "assistant" && !canonical.IsTarget(m) {
-				return nil, RuleUnmasked
-			}
-		}
-	case lossLast:
-		return onTargets(e, losses), ""
-	case lossLastWithTools:
-		if len(e.Tools) > 0 {
-			lines := slices.DeleteFunc(onTargets(e, losses), func(line canonical.Example) bool {
-				parallel := len(line.Messages[len(line.Messages)-1].ToolCalls) > 1
-				if parallel {
-					losses.add(RuleParallelEnd)
-				}
-				return parallel
-			})
-			if len(lines) == 0 {
-				return nil, RuleNoTarget
-			}
-			return lines, ""
-		}
+func (t *Target) expand(e canonical.Example, opts Options, losses Losses) ([]canonical.Example, Rule) {
+	if t.loss == lossAll {
+		return beforeContext(e, opts, losses)
 	}
-	return []canonical.Example{e}, ""
-}
-
-// onTargets gives a line for each target, which ends on it. An example whose
-// only target is its last message stays as it is.
-func onTargets(e canonical.Example, losses Losses) []canonical.Example {
-	var lines []canonical.Example
+	lastOnly := t.loss == lossLast ||
+		t.loss == lossLastWithTools && len(e.Tools) > 0 ||
+		t.loss == lossLastWithReasoning && slices.ContainsFunc(e.Messages, func(m lake.Message) bool { return m.Reasoning != "" })
+	if !lastOnly {
+		return []canonical.Example{e}, ""
+	}
+	var ends []int // places of the messages that a line can end on
 	for i, m := range e.Messages {
-		if !canonical.IsTarget(m) {
-			continue
+		switch {
+		case !canonical.IsTarget(m):
+		case t.loss == lossLastWithTools && len(m.ToolCalls) > 1:
+			losses.add(RuleParallelEnd)
+		default:
+			ends = append(ends, i)
 		}
-		line := e
-		line.Messages = slices.Clone(e.Messages[:i+1])
-		for j := range line.Messages[:i] {
-			line.Messages[j] = weightless(line.Messages[j])
-		}
-		lines = append(lines, line)
 	}
-	if len(lines) > 1 {
+	if len(ends) == 0 {
+		return nil, RuleNoTarget
+	}
+	if last := ends[len(ends)-1]; len(ends) > 1 && opts.trained(e.Messages[last:last+1]) >= enough*opts.trained(e.Messages) {
+		for range ends[1:] {
+			losses.add(RuleLastOnly)
+		}
+		ends = []int{last}
+	}
+	if len(ends) > 1 {
 		losses.add(RuleExpanded)
 	}
-	return lines
+	lines := make([]canonical.Example, len(ends))
+	for i, end := range ends {
+		lines[i] = e
+		lines[i].Messages = slices.Clone(e.Messages[:end+1])
+		for j := range end {
+			lines[i].Messages[j] = weightless(e.Messages[j])
+		}
+	}
+	return lines, ""
+}
+
+// beforeContext ends an example before its first reply that is context only,
+// which would be trained. Where much is to be trained behind it, there is no
+// line.
+func beforeContext(e canonical.Example, opts Options, losses Losses) ([]canonical.Example, Rule) {
+	i := slices.IndexFunc(e.Messages, func(m lake.Message) bool { return m.Role == "assistant" && !canonical.IsTarget(m) })
+	if i < 0 {
+		return []canonical.Example{e}, ""
+	}
+	before, behind := e, e.Messages[i:]
+	before.Messages = e.Messages[:i]
+	if tail(&before, Losses{}) != "" || opts.trained(before.Messages) < enough*opts.trained(e.Messages) {
+		return nil, RuleUnmasked
+	}
+	for range canonical.Targets(behind) {
+		losses.add(RuleUnmaskedCut)
+	}
+	return []canonical.Example{before}, ""
+}
+
+// trained counts what is trained of messages.
+func (o Options) trained(messages []lake.Message) float64 {
+	n := 0
+	for _, m := range messages {
+		switch {
+		case !canonical.IsTarget(m):
+		case o.Trained != nil:
+			n += o.Trained(m)
+		default:
+			n += len(m.Reasoning) + len(m.Content)
+			for _, call := range m.ToolCalls {
+				n += len(call.Name) + len(call.Arguments)
+			}
+		}
+	}
+	return float64(n)
 }

@@ -11,10 +11,11 @@ func fireworks() *Target {
 	return &Target{
 		Name: "fireworks", Doc: "Fireworks supervised fine-tuning, chat with tools", Provider: "fireworks",
 		Model: "accounts/fireworks/models/llama-v3p1-8b-instruct", MinLines: 3, MaxLines: 3_000_000, MaxTokens: 32_768,
-		fits:   []pass{systemFirst},
-		calls:  callForm{anyID: true},
-		encode: openAI().encode,
-		check:  checkFireworks,
+		HasReasoning: true,
+		fits:         []pass{systemFirst},
+		calls:        callForm{anyID: true},
+		encode:       openAI().encode,
+		check:        checkFireworks,
 	}
 }
 
@@ -33,6 +34,7 @@ func checkFireworks(c *checker, line object) {
 		role := c.role(m, at, "system", "user", "assistant", "tool")
 		c.keys(m, at, "role", "content", "tool_calls", "tool_call_id", "weight", "reasoning_content")
 		c.content(m, at, role)
+		c.reasoning(m, at)
 		c.calls(m, at, role, hasTools)
 		weight, has := c.weight(m, at)
 		trained = trained || role == "assistant" && (!has || weight == 1)

@@ -69,16 +69,18 @@ func readExample(t *testing.T, text []byte) canonical.Example {
 
 // testOptions count a token a word, so that cases can be divided by eye.
 func testOptions() Options {
+	words := func(m lake.Message) int {
+		n := len(strings.Fields(m.Content)) + len(strings.Fields(m.Reasoning))
+		for _, call := range m.ToolCalls {
+			n += 1 + len(strings.Fields(call.Arguments))
+		}
+		return n
+	}
 	return Options{
 		MaxTokens: 60,
+		Count:     words,
+		Trained:   words,
 		IsAgent:   func(name string) bool { return strings.HasPrefix(name, "scout") || strings.HasPrefix(name, "planner") },
-		Count: func(m lake.Message) int {
-			n := len(strings.Fields(m.Content))
-			for _, call := range m.ToolCalls {
-				n += 1 + len(strings.Fields(call.Arguments))
-			}
-			return n
-		},
 	}
 }
 
@@ -110,7 +112,7 @@ func checkResult(t *testing.T, target *Target, example canonical.Example, result
 		trained += line.Targets
 	}
 	if result.Dropped == "" {
-		merged, lost := result.Losses[RuleTurnsMerged], result.Losses[RuleTargetTooLong]+result.Losses[RuleParallelEnd]
+		merged, lost := result.Losses[RuleTurnsMerged], result.Losses[RuleTargetTooLong]+result.Losses[RuleParallelEnd]+result.Losses[RuleLastOnly]+result.Losses[RuleUnmaskedCut]
 		empty := result.Losses[RuleEmpty]
 		if all := canonical.Targets(example.Messages); trained+lost > all || trained+lost+merged+empty < all {
 			t.Errorf("%s: %d of %d messages trained, %d too long or last, %d merged, %d empty", target.Name, trained, all, lost, merged, empty)

@@ -13,7 +13,8 @@ import (
 // says and what the model says take turns; one turn has a text or calls, and
 // the results of parallel calls are one observation. Every reply is trained.
 // All tags are declared: those that are left out are read as none, and the
-// rows that use them are skipped. Rows that do not fit are skipped without an
+// rows that use them are skipped. Reasoning stands in the text, between the
+// tags of the trainer's default template. Rows that do not fit are skipped without an
 // error, so the checker is strict.
 //
 // The trainer cuts at cutoff_len, 2,048 tokens by default. (LLaMA-Factory
@@ -22,12 +23,12 @@ func llamaFactory() *Target {
 	return &Target{
 		Name: "llama-factory", Doc: "LLaMA-Factory sharegpt datasets with dataset_info.json", Provider: "local",
 		Model: "Qwen/Qwen3-4B-Instruct-2507", MinLines: 1,
-		Alternates: true,
-		loss:       lossAll,
-		fits:       []pass{userFirst, replyAfterTool, objectArguments, textOrCalls, joinResults, toolParameters, toolProperties},
-		sidecars:   datasetInfo,
-		encode:     encodeShareGPT,
-		check:      checkShareGPT,
+		Alternates: true, HasReasoning: true,
+		loss:     lossAll,
+		fits:     []pass{userFirst, replyAfterTool, objectArguments, textOrCalls, plainThoughts, joinResults, toolParameters, toolProperties},
+		sidecars: datasetInfo,
+		encode:   encodeShareGPT,
+		check:    checkShareGPT,
 	}
 }
 
@@ -98,7 +99,7 @@ func encodeShareGPT(e *canonical.Example) ([]byte, error) {
 		case m.Role == "tool":
 			line.Conversations = append(line.Conversations, shareGPTTurn{"observation", m.Content})
 		case len(m.ToolCalls) == 0:
-			line.Conversations = append(line.Conversations, shareGPTTurn{"gpt", m.Content})
+			line.Conversations = append(line.Conversations, shareGPTTurn{"gpt", thought(m) + m.Content})
 		default:
 			var calls []namedCall
 			for _, call := range m.ToolCalls {
@@ -112,7 +113,7 @@ func encodeShareGPT(e *canonical.Example) ([]byte, error) {
 			if err != nil {
 				return nil, err
 			}
-			line.Conversations = append(line.Conversations, shareGPTTurn{"function_call", string(text)})
+			line.Conversations = append(line.Conversations, shareGPTTurn{"function_call", thought(m) + string(text)})
 		}
 	}
 	if len(e.Tools) > 0 {
@@ -170,6 +171,7 @@ func checkShareGPT(c *checker, line object) {
 			c.add(ruleAnswer, at, "is an observation that follows no call")
 		}
 		if from == "function_call" {
+			_, value = cutThought(value)
 			c.namedCalls(value, at+".value", true)
 			if !hasTools {
 				c.add(ruleTool, "tools", "is missing, and %s calls", at)

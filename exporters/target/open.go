@@ -20,6 +20,7 @@ type (
 	}
 	openMessage struct {
 		Role       string     `json:"role"`
+		Reasoning  string     `json:"reasoning_content,omitempty"`
 		Content    string     `json:"content"`
 		ToolCalls  []openCall `json:"tool_calls,omitempty"`
 		Name       string     `json:"name,omitempty"` // of the tool whose result it is
@@ -42,7 +43,7 @@ func openMessages(messages []lake.Message, asText bool) []openMessage {
 	out := make([]openMessage, len(messages))
 	names := map[string]string{}
 	for i, m := range messages {
-		out[i] = openMessage{Role: m.Role, Content: m.Content, ToolCallID: m.ToolCallID}
+		out[i] = openMessage{Role: m.Role, Reasoning: m.Reasoning, Content: m.Content, ToolCallID: m.ToolCallID}
 		if m.Role == "tool" {
 			out[i].Name = names[m.ToolCallID]
 		}
@@ -89,7 +90,8 @@ func (c *checker) openMessagesOf(messages []object, path string, hasTools bool, 
 	for i, m := range messages {
 		at := index(path, i)
 		role := c.role(m, at, "system", "user", "assistant", "tool")
-		c.keys(m, at, append(more, "role", "content", "tool_calls", "tool_call_id", "name")...)
+		c.keys(m, at, append(more, "role", "content", "tool_calls", "tool_call_id", "name", "reasoning_content", "thinking")...)
+		c.reasoning(m, at)
 		c.content(m, at, role)
 		c.calls(m, at, role, hasTools)
 		mark, has := m["train"]

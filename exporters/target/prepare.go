@@ -14,7 +14,7 @@ func (t *Target) prepare(e *canonical.Example, opts Options, losses Losses) Rule
 	for _, pass := range []func(*canonical.Example, Losses) Rule{
 		parts,
 		roles,
-		omitted,
+		t.omitted,
 		empties,
 		tail,
 		pair,
@@ -72,10 +72,10 @@ func roles(e *canonical.Example, losses Losses) Rule {
 
 // omitted lets go what no line can say. Weights become 0 or 1, and stand on
 // assistant messages only.
-func omitted(e *canonical.Example, losses Losses) Rule {
+func (t *Target) omitted(e *canonical.Example, losses Losses) Rule {
 	for i := range e.Messages {
 		m := &e.Messages[i]
-		if m.Reasoning != "" {
+		if m.Reasoning != "" && !(t.HasReasoning && m.Role == "assistant") {
 			losses.add(RuleReasoning)
 			m.Reasoning = ""
 		}
@@ -101,6 +101,9 @@ func empties(e *canonical.Example, losses Losses) Rule {
 		empty := m.Role != "tool" && m.Content == "" && len(m.ToolCalls) == 0
 		if empty {
 			losses.add(RuleEmpty)
+			if m.Reasoning != "" {
+				losses.add(RuleReasoning)
+			}
 		}
 		return empty
 	})

@@ -18,7 +18,7 @@ import (
 func TestAnyExampleConvertsOrIsDropped(t *testing.T) {
 	rng := rand.New(rand.NewPCG(1, 2))
 	lossless := 0
-	for i := range 1500 {
+	for i := range 800 {
 		example := anyExample(rng)
 		for _, target := range All() {
 			result, err := target.Convert(example, testOptions())
@@ -38,7 +38,7 @@ func TestAnyExampleConvertsOrIsDropped(t *testing.T) {
 			}
 		}
 	}
-	if lossless < 100 {
+	if lossless < 60 {
 		t.Errorf("only %d examples came through without loss", lossless)
 	}
 }
@@ -50,7 +50,7 @@ func TestLosslessLinesReadBack(t *testing.T) {
 	through := map[string]int{}
 	options := testOptions()
 	options.MaxTokens = 1 << 20
-	for i := range 2000 {
+	for i := range 1000 {
 		example := anyExample(rng)
 		calls := slices.ContainsFunc(example.Messages, func(m lake.Message) bool { return len(m.ToolCalls) > 0 })
 		if i%2 == 0 && !calls {
@@ -82,7 +82,7 @@ func TestLosslessLinesReadBack(t *testing.T) {
 		}
 	}
 	for name := range readers {
-		if through[name] < 20 {
+		if through[name] < 10 {
 			t.Errorf("%s: only %d examples came through without loss", name, through[name])
 		}
 	}
@@ -93,6 +93,9 @@ func TestLosslessLinesReadBack(t *testing.T) {
 func said(e canonical.Example) string {
 	var out strings.Builder
 	for _, m := range e.Messages {
+		if m.Reasoning != "" {
+			fmt.Fprintf(&out, "reasoning: %q\n", m.Reasoning)
+		}
 		if m.Content != "" || m.Role == "tool" {
 			fmt.Fprintf(&out, "%s: %q\n", m.Role, m.Content)
 		}
@@ -164,6 +167,9 @@ func toolOf(function anyMap) string {
 func readChat(line anyMap) string {
 	var out strings.Builder
 	for _, m := range list(line["messages"]) {
+		if reasoning, ok := m["reasoning_content"]; ok {
+			fmt.Fprintf(&out, "reasoning: %q\n", reasoning)
+		}
 		if content, _ := m["content"].(string); content != "" || m["role"] == "tool" {
 			fmt.Fprintf(&out, "%s: %q\n", m["role"], content)
 		}
@@ -186,6 +192,12 @@ func readSwift(line anyMap) string {
 		case "tool_response":
 			fmt.Fprintf(&out, "tool: %q\n", content)
 		default:
+			if reasoning, rest := cutThought(content); reasoning != "" {
+				fmt.Fprintf(&out, "reasoning: %q\n", reasoning)
+				if content = rest; content == "" {
+					continue
+				}
+			}
 			fmt.Fprintf(&out, "%s: %q\n", role, content)
 		}
 	}

@@ -54,6 +54,8 @@ const (
 	RuleTurnsMerged    Rule = "assistants_merged"
 
 	RuleExpanded        Rule = "expanded"
+	RuleLastOnly        Rule = "earlier_replies_not_trained"
+	RuleUnmaskedCut     Rule = "cut_before_context_reply"
 	RuleParallelEnd     Rule = "parallel_calls_not_trained"
 	RuleArgumentsMade   Rule = "arguments_made"
 	RuleCallIDRewritten Rule = "call_id_rewritten"
@@ -90,7 +92,7 @@ var ruleInfo = []RuleInfo{
 	{RuleAssistantFirst, true, "an assistant message comes before any user message; the provider wants a user first"},
 	{RuleMixedTurns, true, "assistant messages in a row, of which some are trained and some not, where turns must alternate"},
 	{RuleTooLong, true, "longer than the limit, and it could not be divided"},
-	{RuleUnmasked, true, "an assistant message that is context only, where the target trains every assistant message"},
+	{RuleUnmasked, true, "an assistant message that is context only, where the target trains every assistant message, and more than a tenth of what is to be trained comes after it"},
 	{RuleArguments, true, "the arguments of a call are no JSON object, and the target wants one"},
 	{RuleNotDeclared, true, "a call of a tool that is not declared, where the provider refuses it"},
 	{RuleUserAfterTool, true, "a user speaks after a tool result, where the assistant must"},
@@ -111,7 +113,7 @@ var ruleInfo = []RuleInfo{
 	{RuleUndeclared, false, "a call of a tool that is not among those declared"},
 	{RuleInferred, false, "the tools were inferred from observed calls, not declared by the log"},
 	{RuleTools, false, "a tool was declared twice: the first declaration stays"},
-	{RuleReasoning, false, "reasoning is not exported"},
+	{RuleReasoning, false, "reasoning, for which the format has no place"},
 	{RuleIsError, false, "a tool failed; the format has no mark for it, the text stays"},
 	{RuleAside, false, "annotations of a text (citations, a refusal mark); the text stays"},
 	{RuleResponseFormat, false, "the request asked for an output format; a training line cannot say so"},
@@ -121,7 +123,9 @@ var ruleInfo = []RuleInfo{
 	{RuleSystemMerged, false, "system messages at the start became one"},
 	{RuleUserMerged, false, "user messages in a row became one, where turns must alternate"},
 	{RuleTurnsMerged, false, "assistant messages in a row became one, where turns must alternate"},
-	{RuleExpanded, false, "the target trains the last message only: a line for each trained message, what comes before it is context"},
+	{RuleExpanded, false, "the target trains the last message only, which has less than nine tenths of what is to be trained: a line for each trained message, what comes before it is context"},
+	{RuleLastOnly, false, "the target trains the last message only, which has nine tenths of what is to be trained or more: the replies before it are context"},
+	{RuleUnmaskedCut, false, "a reply that is context only, where the target trains every assistant message: the example ends before it, and the little that came after is not trained"},
 	{RuleParallelEnd, false, "a reply that makes several calls, where a line cannot end on one: it is context and not trained"},
 	{RuleArgumentsMade, false, "a call had no arguments: {} stands for them"},
 	{RuleCallIDRewritten, false, "a call's id has a form that the provider refuses, or is another call's too"},

@@ -9,18 +9,19 @@ import (
 // swift is ms-swift's own form: each call and each result is a message of its
 // own, a call is a JSON text, and so is the list of tools. loss says of each
 // assistant message and call whether it is trained; of calls in a row the
-// first one's holds, and an assistant's text before them has the same.
+// first one's holds, and an assistant's text before them has the same. Reasoning
+// stands in the text, between think tags: the trainer drops other keys.
 //
 // (ms-swift 4.6 documentation and source, 2026-08.)
 func swift() *Target {
 	return &Target{
 		Name: "ms-swift", Doc: "ms-swift messages with tool_call and tool_response", Provider: "local",
 		Model: "Qwen/Qwen3-4B-Instruct-2507", MinLines: 1,
-		Alternates: true,
-		fits:       []pass{userFirst, objectArguments},
-		calls:      callForm{toolsInOne: true},
-		encode:     encodeSwift,
-		check:      checkSwift,
+		Alternates: true, HasReasoning: true,
+		fits:   []pass{userFirst, objectArguments, plainThoughts},
+		calls:  callForm{toolsInOne: true},
+		encode: encodeSwift,
+		check:  checkSwift,
 	}
 }
 
@@ -43,7 +44,7 @@ func encodeSwift(e *canonical.Example) ([]byte, error) {
 	}
 	line := swiftLine{Tools: tools}
 	for _, m := range e.Messages {
-		out := swiftMessage{Role: m.Role, Content: m.Content}
+		out := swiftMessage{Role: m.Role, Content: thought(m) + m.Content}
 		if m.Role == "tool" {
 			out.Role = "tool_response"
 		}
@@ -51,7 +52,7 @@ func encodeSwift(e *canonical.Example) ([]byte, error) {
 			trained := canonical.IsTarget(m)
 			out.Loss = &trained
 		}
-		if m.Content != "" || len(m.ToolCalls) == 0 {
+		if out.Content != "" || len(m.ToolCalls) == 0 {
 			line.Messages = append(line.Messages, out)
 		}
 		for _, call := range m.ToolCalls {

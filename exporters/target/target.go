@@ -29,10 +29,11 @@ type Target struct {
 	MaxLines  int    // most lines that the provider takes; 0: no limit
 	MaxImages int    // most images a message; 0: maxImages
 
-	HasNames   bool // a message can name its speaker; else the name goes before the text
-	Alternates bool // system stands first and user and assistant take turns
-	CanForbid  bool // parallel_tool_calls can be said
-	BOM        bool // files begin with a byte order mark; elsewhere none may
+	HasNames     bool // a message can name its speaker; else the name goes before the text
+	HasReasoning bool // an assistant message carries the reasoning before it
+	Alternates   bool // system stands first and user and assistant take turns
+	CanForbid    bool // parallel_tool_calls can be said
+	BOM          bool // files begin with a byte order mark; elsewhere none may
 
 	validation string // stem of the validation file's name, where it has another
 
@@ -109,6 +110,9 @@ type Options struct {
 	// what an example takes besides its messages.
 	Count func(lake.Message) int
 	Base  func(*canonical.Example) int
+	// Trained counts what a trainer learns of a message; nil: its bytes. It
+	// decides whether an example is expanded.
+	Trained func(lake.Message) int
 }
 
 // Line is one line of a file.
@@ -144,7 +148,7 @@ func (t *Target) Convert(example canonical.Example, opts Options) (Result, error
 		if rule := t.fit(&piece, losses); rule != "" {
 			return dropped(rule, losses), nil
 		}
-		expanded, rule := t.expand(piece, losses)
+		expanded, rule := t.expand(piece, opts, losses)
 		if rule != "" {
 			return dropped(rule, losses), nil
 		}

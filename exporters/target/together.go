@@ -8,7 +8,9 @@ import (
 // together is Together AI's conversational form. The server wants one system
 // message at most, first, then user and assistant in turns; tool messages
 // answer calls. Weights stand on every message, so that a line means the same
-// whatever the job's train_on_inputs says.
+// whatever the job's train_on_inputs says. Of a line with reasoning only the
+// last assistant message is trained: models that reason are the only ones that
+// take such lines.
 //
 // Lines with tools are for the rules of today's server and of the client from
 // version 2 on; the client 1.5 refuses the column tools and the role tool.
@@ -18,7 +20,8 @@ func together() *Target {
 	return &Target{
 		Name: "together", Doc: "Together AI supervised fine-tuning, conversations with tools", Provider: "together",
 		Model: "meta-llama/Meta-Llama-3.1-8B-Instruct-Reference", MinLines: 1,
-		Alternates: true,
+		Alternates: true, HasReasoning: true,
+		loss: lossLastWithReasoning,
 		encode: func(e *canonical.Example) ([]byte, error) {
 			return encodeChat(e, func(m lake.Message) *int {
 				weight := new(int)
@@ -52,6 +55,7 @@ func checkTogether(c *checker, line object) {
 		role := c.role(m, at, "system", "user", "assistant", "tool")
 		c.keys(m, at, "role", "content", "tool_calls", "tool_call_id", "weight", "reasoning", "reasoning_content")
 		c.content(m, at, role)
+		c.reasoning(m, at)
 		c.calls(m, at, role, hasTools)
 		weight, has := c.weight(m, at)
 		trained = trained || role == "assistant" && (!has || weight == 1)

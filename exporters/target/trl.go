@@ -10,7 +10,10 @@ import (
 // assistant message is trained, and only they are, where the trainer is set
 // to assistant_only_loss=True; by default it trains all tokens. Arguments are
 // objects, as chat templates want them. A message has no mark that keeps it
-// from being trained: trl-completion is for examples that need one.
+// from being trained: trl-completion is for examples that need one. Reasoning
+// is reasoning_content, as the templates of Qwen and DeepSeek read it; those of
+// gpt-oss read thinking. Which turns' reasoning a model sees is the template's
+// affair: most leave out that of the turns before the last question.
 //
 // The trainer cuts at max_length, 1,024 tokens by default. Whether two users in
 // a row are taken is the template's affair. (TRL 1.10 documentation and
@@ -19,11 +22,12 @@ func trl() *Target {
 	return &Target{
 		Name: "trl", Doc: "TRL SFTTrainer, messages with tools, for assistant_only_loss", Provider: "local",
 		Model: "Qwen/Qwen3-4B-Instruct-2507", MinLines: 1,
-		loss:   lossAll,
-		fits:   []pass{systemFirst, objectArguments},
-		calls:  callForm{arguments: "object", anyID: true, toolsInOne: true},
-		encode: encodeOpen,
-		check:  openForm(),
+		HasReasoning: true,
+		loss:         lossAll,
+		fits:         []pass{systemFirst, objectArguments},
+		calls:        callForm{arguments: "object", anyID: true, toolsInOne: true},
+		encode:       encodeOpen,
+		check:        openForm(),
 	}
 }
 

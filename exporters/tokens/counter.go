@@ -99,18 +99,21 @@ const (
 )
 
 // Message counts a message by OpenAI's rule: its strings and the overhead.
-// Reasoning is not counted, as it is not exported. What calls take is an
-// estimate: their names, arguments and a few tokens each.
+// Reasoning counts as text. What calls take is an estimate: their names,
+// arguments and a few tokens each.
 func (c *Counter) Message(m lake.Message) int {
-	n := perMessage + c.Text(m.Role) + c.Text(m.Content)
+	n := perMessage + c.Text(m.Role) + c.Text(m.Reasoning) + c.Text(m.Content)
 	if m.Name != "" {
 		n += perName + c.Text(m.Name)
 	}
 	return n + c.calls(m)
 }
 
-// Reply counts what is trained of a message: its text and its calls.
-func (c *Counter) Reply(m lake.Message) int { return c.Text(m.Content) + c.calls(m) }
+// Reply counts what is trained of a message: its reasoning, its text and its
+// calls.
+func (c *Counter) Reply(m lake.Message) int {
+	return c.Text(m.Reasoning) + c.Text(m.Content) + c.calls(m)
+}
 
 func (c *Counter) calls(m lake.Message) int {
 	n := 0

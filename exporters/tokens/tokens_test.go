@@ -106,7 +106,7 @@ func TestMessageRule(t *testing.T) {
 	}{
 		{"three and the strings", lake.Message{Role: "user", Content: "hello world"}, 3 + 1 + 2},
 		{"a name costs one more", lake.Message{Role: "user", Name: "scout", Content: "hello world"}, 3 + 1 + 2 + 1 + c.Text("scout")},
-		{"reasoning is not counted", lake.Message{Role: "assistant", Reasoning: "hello world"}, 3 + 1},
+		{"reasoning counts as text", lake.Message{Role: "assistant", Reasoning: "hello world"}, 3 + 1 + 2},
 		{"calls are estimated", lake.Message{Role: "assistant", ToolCalls: []lake.ToolCall{{Name: "look", Arguments: "{}"}}}, 3 + 1 + 3 + 1 + 1},
 	} {
 		if got := c.Message(test.message); got != test.want {
