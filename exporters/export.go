@@ -12,6 +12,7 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
+	"runtime"
 
 	"github.com/weir-lake/weir/exporters/prices"
 	"github.com/weir-lake/weir/exporters/target"
@@ -27,6 +28,8 @@ type Options struct {
 	Dir       string               // where the files go; new, empty, or an earlier export of the same target
 	Model     string               // base model; decides tokenizer and price. Empty: the target's own
 	MaxTokens int                  // divide longer examples; 0: the target's limit
+	Shard     target.Limit         // of a file, below the target's own
+	Compress  target.Compression   // of the training files
 	Prices    *prices.Table        // put over the built-in table; may be nil
 	At        duck.Moment          // the state of the tables; zero: now
 	Dataset   frozen.Ref           // a version that was frozen; zero: what the funnel sends to each side
@@ -51,6 +54,9 @@ func Export(ctx context.Context, lk *lake.Lake, opts Options) (Manifest, error) 
 	t, err := target.Named(opts.Target)
 	if err != nil {
 		return Manifest{}, err
+	}
+	if err := checkFiles(t, opts); err != nil {
+		return Manifest{}, fmt.Errorf("export: %w", err)
 	}
 	if opts.Dir == "" {
 		return Manifest{}, errors.New("export: no folder to write to")
@@ -108,42 +114,47 @@ func export(ctx context.Context, lk *lake.Lake, t *target.Target, opts Options) 
 
 // exporting is one run.
 type exporting struct {
-	target   *target.Target
-	opts     Options
-	source   *source
-	counter  *tokens.Counter
-	convert  target.Options
-	manifest Manifest
+	target     *target.Target
+	opts       Options
+	source     *source
+	workers    int
+	agents     map[string]bool
+	newCounter func() (*tokens.Counter, error)
+	manifest   Manifest
 }
 
 func newExport(ctx context.Context, session *duck.Session, t *target.Target, opts Options, from *source) (*exporting, error) {
-	e := &exporting{target: t, opts: opts, source: from}
+	e := &exporting{target: t, opts: opts, source: from, workers: opts.Session.Threads}
+	if e.workers <= 0 {
+		e.workers = runtime.GOMAXPROCS(0)
+	}
 	model := opts.Model
 	if model == "" {
 		model = t.Model
 	}
 	encoding, exact := tokens.ForModel(model)
+	e.newCounter = func() (*tokens.Counter, error) { return tokens.NewCounter(encoding) }
 	var err error
-	if e.counter, err = tokens.NewCounter(encoding); err != nil {
+	if e.agents, err = readAgents(ctx, session, from.agents); err != nil {
 		return nil, err
-	}
-	agents, err := readAgents(ctx, session, from.agents)
-	if err != nil {
-		return nil, err
-	}
-	e.convert = target.Options{
-		IsAgent:   func(name string) bool { return agents[name] },
-		MaxTokens: opts.MaxTokens,
-		Count:     e.counter.Message,
-		Base:      e.base,
-		Trained:   e.counter.Reply,
 	}
 	e.manifest = Manifest{
-		Format: manifestFormat, Target: t.Name, Model: model,
+		Format: manifestFormat, Target: t.Name, Model: model, Compression: string(opts.Compress),
 		Tokens: TokenRule{Encoding: string(encoding), IsExact: exact, Note: tokenNote},
 		Losses: []Loss{}, Warnings: []string{}, losses: map[target.Rule]Loss{},
 	}
 	return e, e.manifest.Cost.price(t.Provider, model, opts.Prices)
+}
+
+// checkFiles refuses files that the target's trainer cannot read.
+func checkFiles(t *target.Target, opts Options) error {
+	if err := t.CheckCompression(opts.Compress); err != nil {
+		return err
+	}
+	if opts.Shard != (target.Limit{}) {
+		return t.CheckShards()
+	}
+	return nil
 }
 
 // checkDir refuses a folder that holds anything but an export of the target.

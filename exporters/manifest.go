@@ -9,7 +9,6 @@ import (
 	"fmt"
 	"os"
 
-	"github.com/weir-lake/weir/exporters/canonical"
 	"github.com/weir-lake/weir/exporters/prices"
 	"github.com/weir-lake/weir/exporters/target"
 	"github.com/weir-lake/weir/lake"
@@ -33,8 +32,9 @@ const (
 type Manifest struct {
 	Format      int         `json:"format"`
 	Target      string      `json:"target"`
-	Model       string      `json:"model"`             // tokens and cost are stated for it
-	ContentHash string      `json:"content_hash"`      // sha256 over the names and sha256 of the training files
+	Model       string      `json:"model"`        // tokens and cost are stated for it
+	ContentHash string      `json:"content_hash"` // sha256 over the names and sha256 of the training files
+	Compression string      `json:"compression,omitempty"`
 	Dataset     *DatasetRef `json:"dataset,omitempty"` // the version that was exported; null: what the funnel sends to each side
 	Files       []File      `json:"files"`
 	Splits      []Split     `json:"splits"`
@@ -55,6 +55,7 @@ type Manifest struct {
 // File is a file of the export.
 type File struct {
 	Name   string `json:"name"`
+	Split  string `json:"split,omitempty"` // whose lines it has; empty: no training file
 	Lines  int64  `json:"lines"`
 	Bytes  int64  `json:"bytes"`
 	SHA256 string `json:"sha256"`
@@ -161,8 +162,8 @@ func (m *Manifest) split(name string) *Split {
 }
 
 // count takes an example's conversion into the sums.
-func (m *Manifest) count(example canonical.Example, result target.Result) {
-	split := m.split(example.Split)
+func (m *Manifest) count(side string, result target.Result) {
+	split := m.split(side)
 	split.Examples++
 	if result.Dropped != "" {
 		split.Dropped++
@@ -197,12 +198,11 @@ func (m *Manifest) finish(out *files) {
 		}
 	}
 	content := sha256.New()
-	for _, file := range out.all {
-		m.Files = append(m.Files, File{Name: file.name, Lines: file.lines, Bytes: file.bytes, SHA256: file.sum()})
-	}
-	for _, split := range splits {
-		file := out.bySplit[split]
-		fmt.Fprintf(content, "%s %s\n", file.name, file.sum())
+	for _, file := range out.all() {
+		m.Files = append(m.Files, File{Name: file.name, Split: file.split, Lines: file.lines, Bytes: file.bytes, SHA256: file.sum()})
+		if file.split != "" {
+			fmt.Fprintf(content, "%s %s\n", file.name, file.sum())
+		}
 	}
 	m.ContentHash = hex.EncodeToString(content.Sum(nil))
 	if m.split("validation").Lines > 0 && m.validationGroups < FewValidationGroups {
@@ -243,7 +243,7 @@ func (m *Manifest) write(dir string) error {
 	if err != nil {
 		return err
 	}
-	file, err := createFile(dir, manifestName)
+	file, err := createFile(dir, manifestName, target.NoCompression)
 	if err != nil {
 		return err
 	}

@@ -102,18 +102,14 @@ func record(ctx context.Context, lk *lake.Lake, dir string, now time.Time, send 
 
 // readMembers gives the examples that have a line in an export, by id.
 func readMembers(dir string, manifest Manifest, each func(lake.DatasetMember) error) error {
-	const name = "lineage.jsonl"
+	const name = lineageName
 	i := slices.IndexFunc(manifest.Files, func(f File) bool { return f.Name == name })
 	if i < 0 {
 		return fmt.Errorf("%s names no %s", manifestName, name)
 	}
-	t, err := target.Named(manifest.Target)
+	sides, err := sidesOf(manifest)
 	if err != nil {
 		return err
-	}
-	sides := map[string]string{} // by file
-	for _, split := range splits {
-		sides[t.FileName(split)] = split
 	}
 	file, err := os.Open(filepath.Join(dir, name))
 	if err != nil {
@@ -146,6 +142,25 @@ func readMembers(dir string, manifest Manifest, each func(lake.DatasetMember) er
 		return lake.WithHint(fmt.Errorf("%s is not what %s says", name, manifestName), "export again")
 	}
 	return nil
+}
+
+// sidesOf tells which side of the split a file has. Manifests before shards did
+// not say.
+func sidesOf(manifest Manifest) (map[string]string, error) {
+	t, err := target.Named(manifest.Target)
+	if err != nil {
+		return nil, err
+	}
+	sides := map[string]string{}
+	for _, split := range splits {
+		sides[t.FileName(split)] = split
+	}
+	for _, file := range manifest.Files {
+		if file.Split != "" {
+			sides[file.Name] = file.Split
+		}
+	}
+	return sides, nil
 }
 
 // isRecorded tells whether an event of a version is in the lake.

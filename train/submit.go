@@ -323,6 +323,15 @@ func readManifest(dir string) (exporters.Manifest, error) {
 func trainingFiles(dir string, manifest exporters.Manifest, runID string) ([]Upload, error) {
 	var files []Upload
 	for _, side := range []string{"train.jsonl", "validation.jsonl"} {
+		shards := 0
+		for _, file := range manifest.Files {
+			if file.Split != "" && file.Split+".jsonl" == side {
+				shards++
+			}
+		}
+		if shards > 1 {
+			return nil, lake.WithHint(fmt.Errorf("%s: %d files of %s, and a job takes one", dir, shards, side), "weir export without --shard-…, or of a smaller dataset")
+		}
 		for _, file := range manifest.Files {
 			if file.Name != side || file.Lines == 0 {
 				continue

@@ -3,7 +3,6 @@ package main
 import (
 	"context"
 	"fmt"
-	"path/filepath"
 	"strings"
 	"time"
 
@@ -33,14 +32,16 @@ func exportCommand(e env) *cli.Command {
 			"that would not change is left alone.\n\n" +
 			"With --dataset it is written from the rows that weir dataset build froze. Without, from those that\n" +
 			"the funnel sends to each side now; with --as-of, as the tables were, unless someone was erased since.\n\n" +
+			"A file that the target's limit of size or lines does not allow is divided: train-00001-of-00003.jsonl.\n\n" +
 			"With --record the export enters the lake as a dataset version with its members. From then on they and\n" +
 			"their groups keep their side of the split, and weir erase tells which versions held somebody: use it\n" +
 			"for what is really trained on. The same export is recorded once.\n\n" +
 			"Examples:\n   weir export --lake mylake --target openai --out training\n" +
 			"   weir export --lake mylake --target openai --out training --dataset agent_chat --record\n" +
 			"   weir export --lake mylake --target openai --out training --as-of 2026-11-01\n" +
-			"   weir export --lake mylake --target openai --out training --record",
-		Flags: []cli.Flag{
+			"   weir export --lake mylake --target openai --out training --record\n" +
+			"   weir export --lake mylake --target trl --out training --shard-bytes 100MB --compress zstd",
+		Flags: append([]cli.Flag{
 			lakeFlag(), jsonFlag(), quietFlag(), memoryFlag(), threadsFlag(), asOfFlag(), brokersFlag(), waitFlag(),
 			&cli.BoolFlag{Name: "record", Usage: "record it through Kafka as a dataset version"},
 			&cli.StringFlag{Name: "target", Usage: "provider's `FORMAT`: " + targetNames()},
@@ -48,7 +49,7 @@ func exportCommand(e env) *cli.Command {
 			&cli.StringFlag{Name: "out", Usage: "new `DIR`, or that of an earlier export"},
 			&cli.StringFlag{Name: "model", Usage: "base `MODEL`: decides tokenizer and price"},
 			&cli.IntFlag{Name: "max-tokens", Usage: "divide examples longer than `N` tokens; 0: the target's limit"},
-		},
+		}, fileFlags()...),
 		Action: func(c *cli.Context) error {
 			if err := noArgs(c); err != nil {
 				return err
@@ -73,10 +74,14 @@ func exportCommand(e env) *cli.Command {
 			if err != nil {
 				return err
 			}
-			manifest, err := runExport(c.Context, e, lk, exporters.Options{
+			opts := exporters.Options{
 				Target: c.String("target"), Dir: c.String("out"), Model: c.String("model"),
 				MaxTokens: c.Int("max-tokens"), At: at, Dataset: ref, Session: duckOptions(c),
-			}, c.Bool("quiet"))
+			}
+			if err := withFiles(c, &opts); err != nil {
+				return err
+			}
+			manifest, err := runExport(c.Context, e, lk, opts, c.Bool("quiet"))
 			if err != nil {
 				return err
 			}
@@ -150,9 +155,9 @@ var exportColumns = []column{
 
 func exportRows(dir string, manifest exporters.Manifest) [][]string {
 	var rows [][]string
-	for i, split := range manifest.Splits { // their files come first
+	for _, split := range manifest.Splits {
 		rows = append(rows, []string{
-			filepath.Join(dir, manifest.Files[i].Name), count(split.Examples), count(split.Dropped), count(split.Lines),
+			filesOf(dir, manifest, split.Split), count(split.Examples), count(split.Dropped), count(split.Lines),
 			count(split.Targets), count(split.Tokens), count(split.TrainedTokens),
 		})
 	}
@@ -193,7 +198,7 @@ func validateCommand(e env) *cli.Command {
 		Name:        "validate",
 		Usage:       "check training files, weir's or not, by a provider's rules",
 		ArgsUsage:   "FILE…",
-		Description: "Prints file:line: what is wrong; exits with 3 if anything is.\n\nExample:\n   weir validate --target openai train.jsonl",
+		Description: "Prints file:line: what is wrong; exits with 3 if anything is. What gzip or zstd packed is unpacked.\n\nExample:\n   weir validate --target openai train.jsonl",
 		Flags:       []cli.Flag{jsonFlag(), &cli.StringFlag{Name: "target", Usage: "provider's `FORMAT`: " + targetNames()}},
 		Action: func(c *cli.Context) error {
 			if c.String("target") == "" || !c.Args().Present() {

@@ -14,7 +14,7 @@ import (
 func axolotl() *Target {
 	return &Target{
 		Name: "axolotl", Doc: "Axolotl chat_template datasets with message_field_training", Provider: "local",
-		Model: "Qwen/Qwen3-4B-Instruct-2507", MinLines: 1, HasReasoning: true,
+		Model: "Qwen/Qwen3-4B-Instruct-2507", MinLines: 1, HasReasoning: true, unpacks: true,
 		fits:  []pass{systemFirst, objectArguments},
 		calls: callForm{arguments: "either", anyID: true, toolsInOne: true},
 		encode: func(e *canonical.Example) ([]byte, error) {
@@ -43,10 +43,10 @@ func mlx() *Target {
 		Name: "mlx", Doc: "MLX-LM chat datasets, for mask_prompt", Provider: "local",
 		Model: "mlx-community/Qwen3-4B-Instruct-2507-4bit", MinLines: 1,
 		HasReasoning: true,
-		validation:   "valid",
-		loss:         lossLast,
-		fits:         []pass{systemFirst, objectArguments},
-		calls:        callForm{arguments: "either", anyID: true},
+		validation:   "valid", oneFile: true,
+		loss:  lossLast,
+		fits:  []pass{systemFirst, objectArguments},
+		calls: callForm{arguments: "either", anyID: true},
 		encode: func(e *canonical.Example) ([]byte, error) {
 			line := openLine{Messages: openMessages(e.Messages, false)}
 			if tools := chatTools(e.Tools); tools != nil {

@@ -267,7 +267,7 @@ func (c *checker) converseTools(line object) bool {
 func bedrockClaude() *Target {
 	return &Target{
 		Name: "bedrock-claude", Doc: "Amazon Bedrock, Claude 3 Haiku, text only", Provider: "bedrock",
-		Model: "anthropic.claude-3-haiku-20240307-v1:0:200k", MinLines: 32, MaxLines: 10_000, MaxTokens: 32_000,
+		Model: "anthropic.claude-3-haiku-20240307-v1:0:200k", MinLines: 32, MaxTokens: 32_000,
 		Alternates: true,
 		loss:       lossAll,
 		fits:       []pass{userFirst, withoutTools},

@@ -52,6 +52,7 @@ const (
 	ruleBOM      = "bom"
 	ruleTooFew   = "too_few_lines"
 	ruleTooMany  = "too_many_lines"
+	ruleTooLarge = "too_large"
 	ruleReserved = "reserved_text"
 	ruleLength   = "line_length"
 	maxLineBytes = 64 << 20

@@ -6,38 +6,116 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"runtime"
 	"slices"
+	"sync"
 	"unicode/utf8"
 )
 
-// CheckFile checks a whole file, weir's or not, and reports each fault as it
-// is found. The error is one of reading.
+// CheckFile checks a whole file, weir's or not, and reports each fault in the
+// order of the lines. The error is one of reading. Lines are checked on all
+// CPUs; report is called by one goroutine at a time. The file is unpacked already, and its
+// size is what was read.
 func (t *Target) CheckFile(r io.Reader, report func(Finding)) error {
-	in := bufio.NewReaderSize(r, 1<<20)
-	lines := 0
-	for number := 1; ; number++ {
-		line, tooLong, err := readLine(in)
-		if errors.Is(err, io.EOF) {
-			break
-		} else if err != nil {
-			return fmt.Errorf("line %d: %w", number, err)
-		}
-		found := t.checkRaw(line, number, tooLong)
-		for _, finding := range found {
-			finding.Line = number
-			report(finding)
-		}
-		if tooLong || !isBlank(line) {
-			lines++
-		}
+	limit, err := t.FileLimit("train")
+	if err != nil {
+		return err
 	}
-	if lines < t.MinLines {
+	size := &counted{Reader: r}
+	lines, err := t.checkLines(bufio.NewReaderSize(size, 1<<20), report)
+	if err != nil {
+		return err
+	}
+	if lines < int64(t.MinLines) {
 		report(Finding{Rule: ruleTooFew, What: fmt.Sprintf("has %d examples; the provider takes %d or more", lines, t.MinLines)})
 	}
-	if t.MaxLines > 0 && lines > t.MaxLines {
-		report(Finding{Rule: ruleTooMany, What: fmt.Sprintf("has %d examples; the provider takes %d at most", lines, t.MaxLines)})
+	if limit.Lines > 0 && lines > limit.Lines {
+		report(Finding{Rule: ruleTooMany, What: fmt.Sprintf("has %d examples; the provider takes %d at most", lines, limit.Lines)})
+	}
+	if limit.Bytes > 0 && size.bytes > limit.Bytes {
+		report(Finding{Rule: ruleTooLarge, What: fmt.Sprintf("has %d bytes; the provider takes %d at most", size.bytes, limit.Bytes)})
 	}
 	return nil
+}
+
+// counted counts what is read.
+type counted struct {
+	io.Reader
+	bytes int64
+}
+
+func (c *counted) Read(p []byte) (int, error) {
+	n, err := c.Reader.Read(p)
+	c.bytes += int64(n)
+	return n, err
+}
+
+// rawLine is a line as it was read.
+type rawLine struct {
+	text    []byte
+	tooLong bool
+}
+
+// checkBytes is how much of a file a worker takes at a time.
+const checkBytes = 1 << 20
+
+// checkLines checks all lines and counts those that are not blank.
+func (t *Target) checkLines(in *bufio.Reader, report func(Finding)) (lines int64, err error) {
+	workers := runtime.GOMAXPROCS(0)
+	type batch struct {
+		first int // number of its first line
+		lines []rawLine
+		found chan []Finding
+	}
+	work, order := make(chan batch), make(chan batch, workers)
+	var running sync.WaitGroup
+	for range workers {
+		running.Go(func() {
+			for b := range work {
+				var found []Finding
+				for i, line := range b.lines {
+					for _, finding := range t.checkRaw(line.text, b.first+i, line.tooLong) {
+						finding.Line = b.first + i
+						found = append(found, finding)
+					}
+				}
+				b.found <- found
+			}
+		})
+	}
+	running.Go(func() {
+		defer close(work)
+		defer close(order)
+		for number := 1; err == nil; {
+			b := batch{first: number, found: make(chan []Finding, 1)}
+			for size := 0; size < checkBytes; number++ {
+				var line rawLine
+				if line.text, line.tooLong, err = readLine(in); err != nil {
+					if !errors.Is(err, io.EOF) {
+						err = fmt.Errorf("line %d: %w", number, err)
+					}
+					break
+				}
+				size += len(line.text) + 1
+				b.lines = append(b.lines, line)
+				if line.tooLong || !isBlank(line.text) {
+					lines++
+				}
+			}
+			order <- b
+			work <- b
+		}
+	})
+	for b := range order {
+		for _, finding := range <-b.found {
+			report(finding)
+		}
+	}
+	running.Wait()
+	if errors.Is(err, io.EOF) {
+		err = nil
+	}
+	return lines, err
 }
 
 // Prefix is what a file of the target begins with, before its first line.

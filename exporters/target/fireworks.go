@@ -10,7 +10,7 @@ package target
 func fireworks() *Target {
 	return &Target{
 		Name: "fireworks", Doc: "Fireworks supervised fine-tuning, chat with tools", Provider: "fireworks",
-		Model: "accounts/fireworks/models/llama-v3p1-8b-instruct", MinLines: 3, MaxLines: 3_000_000, MaxTokens: 32_768,
+		Model: "accounts/fireworks/models/llama-v3p1-8b-instruct", MinLines: 3, MaxTokens: 32_768,
 		HasReasoning: true,
 		fits:         []pass{systemFirst},
 		calls:        callForm{anyID: true},

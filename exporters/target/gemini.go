@@ -18,7 +18,7 @@ import (
 func gemini() *Target {
 	return &Target{
 		Name: "gemini", Doc: "Gemini on Vertex AI, supervised tuning with tools", Provider: "google",
-		Model: "gemini-2.5-flash", MinLines: 1, MaxLines: 1_000_000, MaxTokens: 131_072,
+		Model: "gemini-2.5-flash", MinLines: 1, MaxTokens: 131_072,
 		Alternates: true,
 		loss:       lossAll,
 		fits:       []pass{userFirst, objectArguments, wrapResults},

@@ -23,7 +23,7 @@ func llamaFactory() *Target {
 	return &Target{
 		Name: "llama-factory", Doc: "LLaMA-Factory sharegpt datasets with dataset_info.json", Provider: "local",
 		Model: "Qwen/Qwen3-4B-Instruct-2507", MinLines: 1,
-		Alternates: true, HasReasoning: true,
+		Alternates: true, oneFile: true, HasReasoning: true,
 		loss:     lossAll,
 		fits:     []pass{userFirst, replyAfterTool, objectArguments, textOrCalls, plainThoughts, joinResults, toolParameters, toolProperties},
 		sidecars: datasetInfo,

@@ -26,7 +26,6 @@ type Target struct {
 	MinLines  int    // fewest lines that the provider takes
 	MaxTokens int    // longest example; a longer one is divided. 0: no limit of the format's own
 	MaxTools  int    // most tools an example may declare; 0: no limit
-	MaxLines  int    // most lines that the provider takes; 0: no limit
 	MaxImages int    // most images a message; 0: maxImages
 
 	HasNames     bool // a message can name its speaker; else the name goes before the text
@@ -36,6 +35,8 @@ type Target struct {
 	BOM          bool // files begin with a byte order mark; elsewhere none may
 
 	validation string // stem of the validation file's name, where it has another
+	oneFile    bool   // its trainer reads one file a side, by its name
+	unpacks    bool   // its loader reads gzip and zstd
 
 	loss     loss
 	fits     []pass           // what its lines need beside the passes of all targets, in order
@@ -71,11 +72,13 @@ func (t *Target) Sidecars() []Sidecar {
 }
 
 // FileName names the file of a side of the split: train or validation.
-func (t *Target) FileName(split string) string {
+func (t *Target) FileName(split string) string { return t.stem(split) + ".jsonl" }
+
+func (t *Target) stem(split string) string {
 	if split == "validation" && t.validation != "" {
-		return t.validation + ".jsonl"
+		return t.validation
 	}
-	return split + ".jsonl"
+	return split
 }
 
 // All lists the targets in the order of the documentation.

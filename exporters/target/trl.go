@@ -22,12 +22,12 @@ func trl() *Target {
 	return &Target{
 		Name: "trl", Doc: "TRL SFTTrainer, messages with tools, for assistant_only_loss", Provider: "local",
 		Model: "Qwen/Qwen3-4B-Instruct-2507", MinLines: 1,
-		HasReasoning: true,
-		loss:         lossAll,
-		fits:         []pass{systemFirst, objectArguments},
-		calls:        callForm{arguments: "object", anyID: true, toolsInOne: true},
-		encode:       encodeOpen,
-		check:        openForm(),
+		HasReasoning: true, unpacks: true,
+		loss:   lossAll,
+		fits:   []pass{systemFirst, objectArguments},
+		calls:  callForm{arguments: "object", anyID: true, toolsInOne: true},
+		encode: encodeOpen,
+		check:  openForm(),
 	}
 }
 

@@ -1,0 +1,251 @@
+package exporters
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"io"
+	"strconv"
+	"sync"
+
+	"github.com/weir-lake/weir/exporters/canonical"
+	"github.com/weir-lake/weir/exporters/target"
+	"github.com/weir-lake/weir/exporters/tokens"
+)
+
+// worker converts examples. Each goroutine has one of its own, because counters
+// remember words.
+type worker struct {
+	target  *target.Target
+	counter *tokens.Counter
+	convert target.Options
+}
+
+func (e *exporting) newWorker() (*worker, error) {
+	counter, err := e.newCounter()
+	if err != nil {
+		return nil, err
+	}
+	w := &worker{target: e.target, counter: counter}
+	w.convert = target.Options{
+		IsAgent:   func(name string) bool { return e.agents[name] },
+		MaxTokens: e.opts.MaxTokens,
+		Count:     counter.Message,
+		Base:      w.base,
+		Trained:   counter.Reply,
+	}
+	return w, nil
+}
+
+// base counts what an example takes besides its messages.
+func (w *worker) base(example *canonical.Example) int {
+	return tokens.PerConversation + w.counter.Tools(example.Tools)
+}
+
+// tokens counts what a line holds, and what of it is trained.
+func (w *worker) tokens(line target.Line) (all, trained int64) {
+	all = int64(w.base(&line.Example))
+	for _, m := range line.Example.Messages {
+		all += int64(w.counter.Message(m))
+		if canonical.IsTarget(m) {
+			trained += int64(w.counter.Reply(m))
+		}
+	}
+	return all, trained
+}
+
+// supervised counts what is to be trained of an example.
+func (w *worker) supervised(example canonical.Example) (n int64) {
+	for _, m := range example.Messages {
+		if canonical.IsTarget(m) {
+			n += int64(w.counter.Reply(m))
+		}
+	}
+	return n
+}
+
+// converted is what became of an example: all that is left to do is to write it.
+type converted struct {
+	split  string
+	result target.Result
+	lines  []convertedLine
+	// supervised are the tokens that are to be trained of the example.
+	supervised int64
+	loss       []byte // its line among the losses; nil: none
+	origin     []byte // its lines among the lineage, without file and line
+}
+
+type convertedLine struct {
+	text         []byte
+	targets      int
+	all, trained int64 // tokens
+}
+
+func (w *worker) example(example canonical.Example) (c converted, err error) {
+	c.split = example.Split
+	if c.result, err = w.target.Convert(example, w.convert); err != nil {
+		return c, err
+	}
+	if len(c.result.Losses) > 0 {
+		c.loss, err = json.Marshal(lossLine{ExampleID: example.ID, Split: example.Split, Dropped: string(c.result.Dropped), Rules: c.result.Losses})
+		if err != nil {
+			return c, err
+		}
+	}
+	for _, line := range c.result.Lines {
+		all, trained := w.tokens(line)
+		c.lines = append(c.lines, convertedLine{line.JSON, line.Targets, all, trained})
+		c.supervised += trained
+	}
+	if len(c.result.Losses) > 0 { // else the line has all of it
+		c.supervised = w.supervised(example)
+	}
+	c.result.Lines = nil
+	c.origin, err = json.Marshal(lineageOrigin{
+		ExampleID: example.ID, SubjectID: example.SubjectID, ContentHash: example.ContentHash, OriginEventIDs: example.OriginEventIDs,
+	})
+	return c, err
+}
+
+// batch is some examples on their way.
+type batch struct {
+	examples []canonical.Example
+	done     chan struct{} // closed when the rest is there
+	out      []converted
+	err      error
+}
+
+// stream reads, converts and writes. Workers convert side by side; this
+// goroutine writes in the order of the examples, so that the bytes do not
+// depend on how many there are. A few batches are in memory at a time.
+func (e *exporting) stream(ctx context.Context, reader *canonical.Reader, out *files) error {
+	workers := make([]*worker, e.workers)
+	for i := range workers {
+		var err error
+		if workers[i], err = e.newWorker(); err != nil {
+			return err
+		}
+	}
+	ctx, stop := context.WithCancel(ctx)
+	var running sync.WaitGroup
+	defer running.Wait() // the reader is not to be closed before
+	defer stop()
+	work, order := make(chan *batch), make(chan *batch, 2*e.workers)
+	for _, w := range workers {
+		running.Go(func() {
+			for b := range work {
+				b.out, b.err = w.examples(ctx, b.examples)
+				close(b.done)
+			}
+		})
+	}
+	running.Go(func() {
+		defer close(work)
+		defer close(order)
+		for ctx.Err() == nil {
+			b := &batch{done: make(chan struct{})}
+			b.examples, b.err = reader.Next()
+			// In order before it is in work: whoever writes waits for it.
+			select {
+			case order <- b:
+			case <-ctx.Done():
+				return
+			}
+			if b.err != nil {
+				close(b.done)
+				return
+			}
+			work <- b
+		}
+	})
+	var done int64
+	for b := range order {
+		<-b.done
+		if errors.Is(b.err, io.EOF) {
+			return nil
+		} else if b.err != nil {
+			return b.err
+		}
+		for i := range b.out {
+			if err := e.put(&b.out[i], out); err != nil {
+				return err
+			}
+		}
+		done += int64(len(b.examples))
+		if e.opts.Progress != nil {
+			e.opts.Progress(done, reader.Rows())
+		}
+	}
+	return ctx.Err()
+}
+
+func (w *worker) examples(ctx context.Context, examples []canonical.Example) ([]converted, error) {
+	out := make([]converted, 0, len(examples))
+	for _, example := range examples {
+		if err := ctx.Err(); err != nil {
+			return nil, err
+		}
+		c, err := w.example(example)
+		if err != nil {
+			return nil, err
+		}
+		out = append(out, c)
+	}
+	return out, nil
+}
+
+// put writes and counts an example.
+func (e *exporting) put(c *converted, out *files) error {
+	e.manifest.count(c.split, c.result)
+	e.manifest.countSupervised(c.split, c.supervised)
+	if c.loss != nil {
+		if err := out.losses.line(c.loss); err != nil {
+			return err
+		}
+	}
+	for _, line := range c.lines {
+		file, err := out.sides[c.split].line(line.text, line.all)
+		if err != nil {
+			return err
+		}
+		e.manifest.countLine(c.split, line.targets, line.all, line.trained)
+		if err := out.lineage.line(lineage(file.name, file.lines, c.origin)); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// lineageLine ties a line of a file to what it was made from.
+type lineageLine struct {
+	File string `json:"file"`
+	Line int64  `json:"line"` // 1-based
+	lineageOrigin
+}
+
+type lineageOrigin struct {
+	ExampleID      string   `json:"example_id"`
+	SubjectID      string   `json:"subject_id"`
+	ContentHash    string   `json:"content_hash"`
+	OriginEventIDs []string `json:"origin_event_ids"`
+}
+
+// lineageStart is how each lineageLine begins: the name follows.
+const lineageStart = `{"file":"`
+
+// lineage is a lineageLine in JSON, from a lineageOrigin in JSON. Names of files
+// have nothing to escape.
+func lineage(file string, line int64, origin []byte) []byte {
+	text := make([]byte, 0, len(lineageStart)+len(file)+len(origin)+32)
+	text = append(append(text, lineageStart...), file...)
+	text = strconv.AppendInt(append(text, `","line":`...), line, 10)
+	return append(append(text, ','), origin[1:]...)
+}
+
+// lossLine says what a conversion did to an example.
+type lossLine struct {
+	ExampleID string        `json:"example_id"`
+	Split     string        `json:"split"`
+	Dropped   string        `json:"dropped,omitempty"` // rule that dropped it
+	Rules     target.Losses `json:"rules"`             // how often each rule fired
+}
