@@ -31,6 +31,7 @@ type Options struct {
 	Shard     target.Limit         // of a file, below the target's own
 	Compress  target.Compression   // of the training files
 	Prices    *prices.Table        // put over the built-in table; may be nil
+	Distill   Distiller            // shortens the examples first; nil: they stay as they are
 	At        duck.Moment          // the state of the tables; zero: now
 	Dataset   frozen.Ref           // a version that was frozen; zero: what the funnel sends to each side
 	Session   duck.Options         // of the DuckDB session
@@ -142,6 +143,9 @@ func newExport(ctx context.Context, session *duck.Session, t *target.Target, opt
 		Format: manifestFormat, Target: t.Name, Model: model, Compression: string(opts.Compress),
 		Tokens: TokenRule{Encoding: string(encoding), IsExact: exact, Note: tokenNote},
 		Losses: []Loss{}, Warnings: []string{}, losses: map[target.Rule]Loss{},
+	}
+	if opts.Distill != nil {
+		e.manifest.Distill = &Distilled{DistillRules: opts.Distill.Info()}
 	}
 	return e, e.manifest.Cost.price(t.Provider, model, opts.Prices)
 }

@@ -30,6 +30,7 @@ type files struct {
 	sides   map[string]*side
 	lineage *outFile
 	losses  *outFile
+	distill *outFile   // nil: without rules
 	more    []*outFile // sidecars
 }
 
@@ -57,7 +58,15 @@ func createFiles(dir string, t *target.Target, opts Options) (_ *files, err erro
 	if out.losses, err = createFile(dir, lossesName, target.NoCompression); err != nil {
 		return nil, err
 	}
-	for _, sidecar := range t.Sidecars() {
+	sidecars := t.Sidecars()
+	if opts.Distill != nil {
+		if out.distill, err = createFile(dir, distillLinesName, target.NoCompression); err != nil {
+			return nil, err
+		}
+		out.more = append(out.more, out.distill)
+		sidecars = append(sidecars, target.Sidecar{Name: DistillFile, JSON: bytes.TrimSuffix(opts.Distill.File(), []byte("\n"))})
+	}
+	for _, sidecar := range sidecars {
 		file, err := createFile(dir, sidecar.Name, target.NoCompression)
 		if err != nil {
 			return nil, err

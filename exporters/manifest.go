@@ -45,6 +45,7 @@ type Manifest struct {
 	Losses      []Loss      `json:"losses"`  // what the target could not carry
 	Tokens      TokenRule   `json:"tokens"`
 	Cost        Cost        `json:"cost"`
+	Distill     *Distilled  `json:"distill,omitempty"` // rules that shortened the examples
 	Warnings    []string    `json:"warnings"`
 	Tables      []TableRead `json:"tables"` // as they were read
 

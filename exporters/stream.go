@@ -19,6 +19,8 @@ type worker struct {
 	target  *target.Target
 	counter *tokens.Counter
 	convert target.Options
+	distill Distiller // nil: without rules
+	onNamed string    // of the rules
 }
 
 func (e *exporting) newWorker() (*worker, error) {
@@ -26,7 +28,10 @@ func (e *exporting) newWorker() (*worker, error) {
 	if err != nil {
 		return nil, err
 	}
-	w := &worker{target: e.target, counter: counter}
+	w := &worker{target: e.target, counter: counter, distill: e.opts.Distill}
+	if w.distill != nil {
+		w.onNamed = w.distill.Info().OnNamed
+	}
 	w.convert = target.Options{
 		IsAgent:   func(name string) bool { return e.agents[name] },
 		MaxTokens: e.opts.MaxTokens,
@@ -71,8 +76,9 @@ type converted struct {
 	lines  []convertedLine
 	// supervised are the tokens that are to be trained of the example.
 	supervised int64
-	loss       []byte // its line among the losses; nil: none
-	origin     []byte // its lines among the lineage, without file and line
+	loss       []byte       // its line among the losses; nil: none
+	origin     []byte       // its lines among the lineage, without file and line
+	distilled  *distillLine // nil: without rules
 }
 
 type convertedLine struct {
@@ -83,7 +89,13 @@ type convertedLine struct {
 
 func (w *worker) example(example canonical.Example) (c converted, err error) {
 	c.split = example.Split
-	if c.result, err = w.target.Convert(example, w.convert); err != nil {
+	dropped := false
+	if w.distill != nil {
+		c.distilled, dropped = w.shorten(&example)
+	}
+	if dropped {
+		c.result = target.Result{Dropped: target.RuleNamed, Losses: target.Losses{target.RuleNamed: 1}}
+	} else if c.result, err = w.target.Convert(example, w.convert); err != nil {
 		return c, err
 	}
 	if len(c.result.Losses) > 0 {
@@ -198,6 +210,12 @@ func (w *worker) examples(ctx context.Context, examples []canonical.Example) ([]
 func (e *exporting) put(c *converted, out *files) error {
 	e.manifest.count(c.split, c.result)
 	e.manifest.countSupervised(c.split, c.supervised)
+	if c.distilled != nil {
+		e.manifest.Distill.count(c.distilled)
+		if err := out.distill.json(c.distilled); err != nil {
+			return err
+		}
+	}
 	if c.loss != nil {
 		if err := out.losses.line(c.loss); err != nil {
 			return err

@@ -58,6 +58,9 @@ func (e *exporting) write(ctx context.Context, session *duck.Session, temp, dir 
 	if err := e.manifest.addUp(); err != nil {
 		return err
 	}
+	if err := e.finishDistill(); err != nil {
+		return err
+	}
 	e.manifest.finish(out)
 	if err := e.warnOfFiles(out); err != nil {
 		return err

@@ -192,13 +192,24 @@ func NamedIn(d Document, messages []lake.Message) string {
 const quote = 8
 
 // QuotedIn is the first run of words that a message has from the document, or "".
-func QuotedIn(d Document, messages []lake.Message) string {
-	runs := map[string]bool{}
-	eachRun(d.Text, func(run string) bool { runs[run] = true; return false })
+func QuotedIn(d Document, messages []lake.Message) string { return RunsOf(d.Text).In(messages) }
+
+// Runs are the runs of words of a text that would be a quote of it.
+type Runs map[string]bool
+
+// RunsOf finds the runs of a text, once for many conversations.
+func RunsOf(text string) Runs {
+	runs := Runs{}
+	eachRun(text, func(run string) bool { runs[run] = true; return false })
+	return runs
+}
+
+// In is the first run that a message has, or "".
+func (r Runs) In(messages []lake.Message) string {
 	found := ""
 	for _, m := range messages {
 		eachRun(m.Content, func(run string) bool {
-			if runs[run] {
+			if r[run] {
 				found = run
 			}
 			return found != ""

@@ -24,11 +24,12 @@ var mayImport = map[string][]string{
 	"review":     {"lake"},
 	"dataset":    {"lake"},
 	"train":      {"lake", "exporters"},
+	"distill":    {"lake", "exporters", "augment"},
 	"queries":    {},
 	"dashboard":  {"lake", "transforms", "evalsql"},
 	"docs":       {}, // its tests may use anything
 	"faults":     {}, // tests only, which use what we did not write
-	"cmd":        {"lake", "ingest", "transforms", "exporters", "evalsql", "augment", "review", "dataset", "train", "queries", "dashboard", "testdata"},
+	"cmd":        {"lake", "ingest", "transforms", "exporters", "evalsql", "augment", "review", "dataset", "train", "distill", "queries", "dashboard", "testdata"},
 }
 
 // onlyThere are libraries that belong to one folder.

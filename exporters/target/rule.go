@@ -26,6 +26,7 @@ const (
 	RuleUserAfterTool  Rule = "user_after_tool"
 	RuleNoCalls        Rule = "calls_not_expressible"
 	RuleReserved       Rule = "reserved_text"
+	RuleNamed          Rule = "names_removed_text"
 
 	RuleDivided        Rule = "divided"
 	RuleTargetTooLong  Rule = "target_too_long"
@@ -98,6 +99,7 @@ var ruleInfo = []RuleInfo{
 	{RuleUserAfterTool, true, "a user speaks after a tool result, where the assistant must"},
 	{RuleNoCalls, true, "there are calls, and the format has none"},
 	{RuleReserved, true, "a text has a string that the provider reserves: its job would fail"},
+	{RuleNamed, true, "an answer names what the distillation rules took out of the prompt"},
 	{RuleDivided, false, "longer than the limit: divided at human prompts, else at calls; each piece repeats the opening"},
 	{RuleTargetTooLong, false, "a trained message and what it answers are longer than the limit: left out of the pieces"},
 	{RuleTailTrimmed, false, "messages after the last trained one: they would only cost tokens"},
