@@ -22,7 +22,7 @@ type Distiller interface {
 	// Shorten changes the example, and leaves alone what it shares with others.
 	Shorten(example *canonical.Example) Distillation
 	Info() DistillRules
-	File() []byte       // the text of the rules
+	File() []byte // the text of the rules
 }
 
 // Distillation is what was done to an example.
