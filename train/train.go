@@ -20,7 +20,7 @@ import (
 	"time"
 
 	"github.com/weir-lake/weir/lake"
-	"github.com/weir-lake/weir/train/api"
+	"github.com/weir-lake/weir/retry"
 )
 
 // States of a run, as events.training_runs has them.
@@ -148,7 +148,7 @@ type Trainer struct {
 	Provider Provider
 	Send     Send
 	Price    *float64 // USD a million trained tokens; nil: not known
-	Clock    api.Clock
+	Clock    retry.Clock
 	Logger   *slog.Logger
 	Progress func(what string, done, of int64) // bytes of an upload; may be nil
 	// Settle is how long after an order of unknown fate the job may still turn up

@@ -11,13 +11,12 @@ import (
 	"strconv"
 	"sync"
 	"time"
+
+	"github.com/weir-lake/weir/retry"
 )
 
-// Limits of one reply and of one wait.
-const (
-	maxReply    = 16 << 20
-	longestWait = 5 * time.Minute
-)
+// maxReply is the most that one reply may have, bytes.
+const maxReply = 16 << 20
 
 type wireRequest struct {
 	Model       string    `json:"model"`
@@ -71,7 +70,7 @@ func (c *Client) attempt(ctx context.Context, r Request, body []byte) (Answer, e
 	case status != http.StatusOK:
 		c.account.settle(input, output, 0, 0)
 		again := status == http.StatusTooManyRequests || status == http.StatusRequestTimeout || status >= 500
-		return Answer{}, &attemptError{err: &StatusError{Status: status, Message: c.clean(serverMessage(reply))}, again: again, after: after}
+		return Answer{}, &attemptError{err: &StatusError{Status: status, Message: retry.Message(reply, c.opts.Key, 200)}, again: again, after: after}
 	}
 	var wire wireReply
 	if err := json.Unmarshal(reply, &wire); err != nil || len(wire.Choices) == 0 {
@@ -128,39 +127,14 @@ func (c *Client) send(ctx context.Context, body []byte) (reply []byte, status in
 	if err != nil && response.StatusCode == http.StatusOK {
 		return nil, 0, 0, err
 	}
-	return reply, response.StatusCode, retryAfter(response.Header.Get("Retry-After"), c.opts.Clock.Now()), nil
-}
-
-// serverMessage is what a reply says went wrong: error.message where it is
-// OpenAI's form, else its beginning.
-func serverMessage(reply []byte) string {
-	var wire struct {
-		Error struct {
-			Message string `json:"message"`
-		} `json:"error"`
-	}
-	if json.Unmarshal(reply, &wire) == nil && wire.Error.Message != "" {
-		return wire.Error.Message
-	}
-	return string(reply[:min(len(reply), 1000)])
-}
-
-// retryAfter reads the header: seconds, or a date.
-func retryAfter(header string, now time.Time) time.Duration {
-	if seconds, err := strconv.ParseFloat(header, 64); err == nil && seconds > 0 && seconds < 1e6 {
-		return time.Duration(seconds * float64(time.Second))
-	}
-	if at, err := http.ParseTime(header); err == nil && at.After(now) {
-		return at.Sub(now)
-	}
-	return 0
+	return reply, response.StatusCode, retry.After(response.Header.Get("Retry-After"), c.opts.Clock.Now()), nil
 }
 
 // backoff doubles from half a second to a minute. Up to half of it is taken
 // off by the request's hash, so that requests side by side do not come back
 // together.
 func backoff(r Request, attempt int) time.Duration {
-	wait := min(time.Minute, 500*time.Millisecond<<min(attempt-1, 10))
+	wait := retry.Wait(attempt)
 	spread, err := strconv.ParseUint(r.Hash()[:4], 16, 16)
 	if err != nil {
 		return wait
@@ -170,7 +144,7 @@ func backoff(r Request, attempt int) time.Duration {
 
 // pace spaces requests evenly. A nil pace waits for nothing.
 type pace struct {
-	clock Clock
+	clock retry.Clock
 	gap   time.Duration
 
 	mu   sync.Mutex
@@ -190,22 +164,4 @@ func (p *pace) wait(ctx context.Context) error {
 	p.next = at.Add(p.gap)
 	p.mu.Unlock()
 	return p.clock.Sleep(ctx, at.Sub(now))
-}
-
-type systemClock struct{}
-
-func (systemClock) Now() time.Time { return time.Now() }
-
-func (systemClock) Sleep(ctx context.Context, d time.Duration) error {
-	if d <= 0 {
-		return ctx.Err()
-	}
-	timer := time.NewTimer(d)
-	defer timer.Stop()
-	select {
-	case <-ctx.Done():
-		return ctx.Err()
-	case <-timer.C:
-		return nil
-	}
 }

@@ -20,8 +20,9 @@ import (
 	"log/slog"
 	"net/http"
 	"net/url"
-	"strings"
 	"time"
+
+	"github.com/weir-lake/weir/retry"
 )
 
 // Options of a Client.
@@ -38,14 +39,7 @@ type Options struct {
 	Purpose     string // sent as X-Weir-Purpose, so that a gateway's log of these calls can be told apart
 	Logger      *slog.Logger
 	HTTP        *http.Client // nil: a new one that follows no redirects
-	Clock       Clock        // nil: the system's
-}
-
-// Clock tells and spends time.
-type Clock interface {
-	Now() time.Time
-	// Sleep returns early with the context's error.
-	Sleep(ctx context.Context, d time.Duration) error
+	Clock       retry.Clock  // nil: the system's
 }
 
 // Message of a request.
@@ -141,7 +135,7 @@ func New(opts Options) (*Client, error) {
 		opts.Timeout = 2 * time.Minute
 	}
 	if opts.Clock == nil {
-		opts.Clock = systemClock{}
+		opts.Clock = retry.System{}
 	}
 	if opts.Logger == nil {
 		opts.Logger = slog.New(slog.DiscardHandler)
@@ -188,7 +182,7 @@ func (c *Client) Complete(ctx context.Context, r Request) (Answer, error) {
 		if failed.after > 0 {
 			wait = failed.after
 		}
-		if wait > longestWait {
+		if wait > retry.Longest {
 			return Answer{}, fmt.Errorf("llm: %s: asked to wait %s: %w", c.opts.Model, wait.Round(time.Second), err)
 		}
 		c.opts.Logger.Warn("model did not answer, asking again", "model", c.opts.Model, "prompt", r.Hash()[:12], "attempt", attempt, "wait", wait, "error", err)
@@ -196,16 +190,4 @@ func (c *Client) Complete(ctx context.Context, r Request) (Answer, error) {
 			return Answer{}, fmt.Errorf("llm: %w", err)
 		}
 	}
-}
-
-// clean takes the key out of what a server says: some repeat it.
-func (c *Client) clean(text string) string {
-	if c.opts.Key != "" {
-		text = strings.ReplaceAll(text, c.opts.Key, "[key]")
-	}
-	text = strings.Join(strings.Fields(text), " ")
-	if runes := []rune(text); len(runes) > 200 {
-		text = string(runes[:200]) + "…"
-	}
-	return text
 }

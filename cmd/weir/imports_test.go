@@ -20,16 +20,17 @@ var mayImport = map[string][]string{
 	"transforms": {"lake"},
 	"exporters":  {"lake"},
 	"evalsql":    {"lake"},
-	"augment":    {"lake"},
+	"augment":    {"lake", "retry"},
 	"review":     {"lake"},
 	"dataset":    {"lake"},
-	"train":      {"lake", "exporters"},
 	"distill":    {"lake", "exporters", "augment"},
+	"train":      {"lake", "exporters", "retry"},
+	"retry":      {},
 	"queries":    {},
 	"dashboard":  {"lake", "transforms", "evalsql"},
 	"docs":       {}, // its tests may use anything
 	"faults":     {}, // tests only, which use what we did not write
-	"cmd":        {"lake", "ingest", "transforms", "exporters", "evalsql", "augment", "review", "dataset", "train", "distill", "queries", "dashboard", "testdata"},
+	"cmd":        {"lake", "ingest", "transforms", "exporters", "evalsql", "augment", "review", "dataset", "train", "retry", "distill", "queries", "dashboard", "testdata"},
 }
 
 // onlyThere are libraries that belong to one folder.

@@ -12,6 +12,7 @@ import (
 
 	"github.com/weir-lake/weir/exporters/prices"
 	"github.com/weir-lake/weir/lake"
+	"github.com/weir-lake/weir/retry"
 	"github.com/weir-lake/weir/train"
 	"github.com/weir-lake/weir/train/api"
 	"github.com/weir-lake/weir/train/openai"
@@ -309,7 +310,7 @@ func trainerOf(e env, c *cli.Context, lk *lake.Lake, provider, model string) (*t
 	}
 	to := trainSending(c)
 	trainer := &train.Trainer{
-		Lake: lk, Provider: known.make(client), Price: price, Clock: api.System{}, Logger: e.logger(), Poll: c.Duration("poll"),
+		Lake: lk, Provider: known.make(client), Price: price, Clock: retry.System{}, Logger: e.logger(), Poll: c.Duration("poll"),
 		Send: func(ctx context.Context, events ...lake.Event) error {
 			return appendAndWait(ctx, e, lk, to, func(ctx context.Context, out lake.Appender) error { return out.Append(ctx, events...) })
 		},

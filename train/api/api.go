@@ -21,15 +21,13 @@ import (
 	"net"
 	"net/http"
 	"net/url"
-	"strconv"
-	"strings"
 	"time"
+
+	"github.com/weir-lake/weir/retry"
 )
 
 const (
-	maxReply    = 64 << 20
-	longestWait = 5 * time.Minute
-	firstWait   = 500 * time.Millisecond
+	maxReply = 64 << 20
 	// slowestUpload is what a line is expected to carry, bytes a second.
 	slowestUpload = 64 << 10
 )
@@ -43,14 +41,7 @@ type Options struct {
 	Timeout   time.Duration // of one request, an upload's without its body; 0: one minute
 	Logger    *slog.Logger
 	HTTP      *http.Client // nil: a new one that follows no redirects
-	Clock     Clock        // nil: the system's
-}
-
-// Clock tells and spends time.
-type Clock interface {
-	Now() time.Time
-	// Sleep returns early with the context's error.
-	Sleep(ctx context.Context, d time.Duration) error
+	Clock     retry.Clock  // nil: the system's
 }
 
 // ErrUnsure says that nobody knows whether an order was taken.
@@ -110,7 +101,7 @@ func New(opts Options) (*Client, error) {
 		opts.HTTP = &http.Client{CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse }}
 	}
 	if opts.Clock == nil {
-		opts.Clock = System{}
+		opts.Clock = retry.System{}
 	}
 	return &Client{opts: opts, base: base}, nil
 }
@@ -244,11 +235,11 @@ func (c *Client) repeat(ctx context.Context, r request, out any, again func(erro
 		if ctx.Err() != nil || attempt >= c.opts.Attempts || IsRefusal(err) || errors.Is(err, errOpen) || !again(err) {
 			return err
 		}
-		wait := min(time.Minute, firstWait<<min(attempt-1, 10))
+		wait := retry.Wait(attempt)
 		if after > 0 {
 			wait = after
 		}
-		if wait > longestWait {
+		if wait > retry.Longest {
 			return fmt.Errorf("asked to wait %s: %w", wait.Round(time.Second), err)
 		}
 		c.opts.Logger.Warn("provider did not answer, asking again", "attempt", attempt, "wait", wait, "error", err)
@@ -303,8 +294,8 @@ func (c *Client) send(ctx context.Context, r request, out any) (after time.Durat
 		err = errors.New("reply is over 64 MiB")
 	}
 	if response.StatusCode < 200 || response.StatusCode > 299 {
-		return retryAfter(response.Header.Get("Retry-After"), c.opts.Clock.Now()),
-			&StatusError{Status: response.StatusCode, Message: c.clean(serverMessage(reply))}
+		return retry.After(response.Header.Get("Retry-After"), c.opts.Clock.Now()),
+			&StatusError{Status: response.StatusCode, Message: retry.Message(reply, c.opts.Key, 300)}
 	}
 	if err != nil {
 		return 0, err
@@ -326,72 +317,4 @@ func (c *Client) url(r request) string {
 	}
 	u.RawQuery = query.Encode()
 	return u.String()
-}
-
-// serverMessage is what a reply says went wrong, in the forms that providers
-// use; else its beginning.
-func serverMessage(reply []byte) string {
-	var wire struct {
-		Error   json.RawMessage `json:"error"`
-		Message string          `json:"message"`
-		Detail  json.RawMessage `json:"detail"`
-	}
-	if json.Unmarshal(reply, &wire) == nil {
-		var inner struct {
-			Message string `json:"message"`
-		}
-		if json.Unmarshal(wire.Error, &inner) == nil && inner.Message != "" {
-			return inner.Message
-		}
-		for _, text := range []string{wire.Message, string(wire.Error), string(wire.Detail)} {
-			if text != "" {
-				return text
-			}
-		}
-	}
-	return string(reply[:min(len(reply), 1000)])
-}
-
-// clean takes the key out of what a server says: some repeat it.
-func (c *Client) clean(text string) string {
-	if c.opts.Key != "" {
-		text = strings.ReplaceAll(text, c.opts.Key, "[key]")
-	}
-	text = strings.Join(strings.Fields(text), " ")
-	if runes := []rune(text); len(runes) > 300 {
-		text = string(runes[:300]) + "…"
-	}
-	return text
-}
-
-// retryAfter reads the header: seconds, or a date.
-func retryAfter(header string, now time.Time) time.Duration {
-	if seconds, err := strconv.ParseFloat(header, 64); err == nil && seconds > 0 && seconds < 1e6 {
-		return time.Duration(seconds * float64(time.Second))
-	}
-	if at, err := http.ParseTime(header); err == nil && at.After(now) {
-		return at.Sub(now)
-	}
-	return 0
-}
-
-// System is the system's clock.
-type System struct{}
-
-// Now is time.Now.
-func (System) Now() time.Time { return time.Now() }
-
-// Sleep waits for the duration or the context's end.
-func (System) Sleep(ctx context.Context, d time.Duration) error {
-	if d <= 0 {
-		return ctx.Err()
-	}
-	timer := time.NewTimer(d)
-	defer timer.Stop()
-	select {
-	case <-ctx.Done():
-		return ctx.Err()
-	case <-timer.C:
-		return nil
-	}
 }
