@@ -38,6 +38,9 @@ type Run struct {
 	UpdatedAt      time.Time `json:"updated_at"`
 }
 
+// stateEvent is the type of all events of a run.
+const stateEvent = "weir.training.state.v1"
+
 // A run's last word is its final state, whenever its clock says it was; before
 // that the latest. An event's error is not yet the run's. Runs that others
 // recorded may have no run_id.
@@ -128,12 +131,28 @@ func recorded(ctx context.Context, lk *lake.Lake, runID string) (map[string]bool
 	return ids, err
 }
 
+// inLake reads the one table that runs are told by. Attaching the whole lake
+// would take longer than asking the provider.
 func inLake(ctx context.Context, lk *lake.Lake, read func(*duck.Session) error) (err error) {
-	session, _, err := duck.OpenLake(ctx, lk, duck.Options{Threads: 1})
+	session, err := duck.Open(ctx, duck.Options{Threads: 1, TempDir: lk.TempDir()})
 	if err != nil {
 		return err
 	}
 	defer func() { err = errors.Join(err, session.Close()) }()
+	payload, ok := lake.PayloadOf(stateEvent)
+	if !ok {
+		return fmt.Errorf("no event type %s", stateEvent)
+	}
+	snapshot, err := duck.Moment{}.Snapshot(ctx, lk, payload.Table)
+	switch {
+	case errors.Is(err, lake.ErrNoTable):
+		err = session.RegisterQuery(ctx, payload.Table, duck.EmptySelect(payload.Columns()))
+	case err == nil:
+		err = session.Register(ctx, lk.Dir(), snapshot)
+	}
+	if err != nil {
+		return err
+	}
 	return read(session)
 }
 
@@ -164,6 +183,6 @@ func (r Run) event(at time.Time, change lake.TrainingRun, parts ...string) lake.
 	change.Method, change.Phase = r.Method, r.Phase
 	return lake.Event{
 		ID:     lake.StableID(append([]string{"training-run", r.RunID}, parts...)...),
-		Source: "weir://train/" + r.Provider, Type: "weir.training.state.v1", Subject: "training:" + r.RunID, Time: at.UTC(), Data: &change,
+		Source: "weir://train/" + r.Provider, Type: stateEvent, Subject: "training:" + r.RunID, Time: at.UTC(), Data: &change,
 	}
 }

@@ -193,7 +193,8 @@ func (t *Trainer) order(ctx context.Context, spec Spec, files []Upload, begun bo
 		}
 	}
 	job, err = t.Provider.Create(ctx, spec)
-	if !errors.Is(err, api.ErrUnsure) {
+	// That it is there already is news of an order that the list did not show yet.
+	if !errors.Is(err, api.ErrUnsure) && !api.IsConflict(err) {
 		return job, err
 	}
 	unsure := err

@@ -13,10 +13,13 @@ package train
 
 import (
 	"context"
+	"crypto/sha256"
+	"encoding/hex"
 	"encoding/json"
 	"errors"
 	"io"
 	"log/slog"
+	"strings"
 	"time"
 
 	"github.com/weir-lake/weir/lake"
@@ -57,6 +60,7 @@ type Job struct {
 	ResultModel   string
 	Error         string
 	TrainedTokens *int64
+	CostUSD       *float64  // as the provider says; nil: it does not
 	CreatedAt     time.Time // zero: the provider does not say
 	FinishedAt    time.Time // zero: it is not, or the provider does not say
 }
@@ -69,6 +73,12 @@ type JobEvent struct {
 	Message string
 	Step    *int64
 	Data    json.RawMessage // metrics; may be empty
+}
+
+// EventID names an event by what it says, where the provider gives it no name.
+func EventID(parts ...string) string {
+	sum := sha256.Sum256([]byte(strings.Join(parts, "\x1f")))
+	return hex.EncodeToString(sum[:12])
 }
 
 // Checkpoint is a state of the model in training that the provider keeps.
@@ -84,10 +94,10 @@ type Checkpoint struct {
 // provider.
 type Hyper struct {
 	Epochs       *int64   `json:"epochs,omitempty"`
-	BatchSize    *int64   `json:"batch_size,omitempty"`
+	BatchSize    *int64   `json:"batch_size,omitempty"`    // not Mistral
 	LearningRate *float64 `json:"learning_rate,omitempty"` // OpenAI and Azure: a multiplier of their own rate
 	LoRARank     *int64   `json:"lora_rank,omitempty"`     // not OpenAI, Azure, Mistral
-	Seed         *int64   `json:"seed,omitempty"`
+	Seed         *int64   `json:"seed,omitempty"`          // not Fireworks, Mistral
 }
 
 // Spec is what a job is ordered with.

@@ -179,7 +179,11 @@ func (t *Trainer) state(run Run, job Job, now, latest time.Time) (lake.Event, er
 	return run.event(after(latest, at), change, "state", job.Status), nil
 }
 
+// cost is what the provider says, or what its tokens come to.
 func (t *Trainer) cost(job Job) *float64 {
+	if job.CostUSD != nil {
+		return job.CostUSD
+	}
 	if t.Price == nil || job.TrainedTokens == nil {
 		return nil
 	}

@@ -4,55 +4,13 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"os"
-	"strings"
 	"time"
 
 	"github.com/urfave/cli/v2"
 
-	"github.com/weir-lake/weir/exporters/prices"
 	"github.com/weir-lake/weir/lake"
-	"github.com/weir-lake/weir/retry"
 	"github.com/weir-lake/weir/train"
-	"github.com/weir-lake/weir/train/api"
-	"github.com/weir-lake/weir/train/openai"
-	"github.com/weir-lake/weir/train/together"
 )
-
-// jobAPI is a provider that trains.
-type jobAPI struct {
-	name     string
-	baseURL  string // empty: the environment names none
-	variable string // of the environment that holds the key
-	header   string // that bears it; empty: Authorization
-	make     func(*api.Client) train.Provider
-}
-
-func jobAPIs() []jobAPI {
-	return []jobAPI{
-		{name: "openai", baseURL: openai.BaseURL, variable: "OPENAI_API_KEY", make: func(c *api.Client) train.Provider { return openai.New(c) }},
-		{name: "azure", baseURL: azureURL(), variable: "AZURE_OPENAI_API_KEY", header: openai.AzureKeyHeader, make: func(c *api.Client) train.Provider { return openai.NewAzure(c) }},
-		{name: "together", baseURL: together.BaseURL, variable: "TOGETHER_API_KEY", make: func(c *api.Client) train.Provider { return together.New(c) }},
-	}
-}
-
-// azureURL is that of the resource which the environment names, as Azure's own
-// tools have it; empty: none is named.
-func azureURL() string {
-	endpoint := strings.TrimRight(os.Getenv("AZURE_OPENAI_ENDPOINT"), "/")
-	if endpoint == "" {
-		return ""
-	}
-	return endpoint + "/openai/v1"
-}
-
-func jobAPINames() string {
-	var names []string
-	for _, known := range jobAPIs() {
-		names = append(names, known.name)
-	}
-	return strings.Join(names, ", ")
-}
 
 func trainCommand(e env) *cli.Command {
 	return &cli.Command{
@@ -63,9 +21,10 @@ func trainCommand(e env) *cli.Command {
 	}
 }
 
-const trainKeyHelp = "The key comes from the environment: OPENAI_API_KEY, TOGETHER_API_KEY, AZURE_OPENAI_API_KEY (and\n" +
-	"AZURE_OPENAI_ENDPOINT). With a base URL of your own\n" +
-	"(--base-url or WEIR_TRAIN_URL, with the version) it is WEIR_TRAIN_KEY, and the others are not sent there.\n\n"
+const trainKeyHelp = "The key comes from the environment: OPENAI_API_KEY, TOGETHER_API_KEY, MISTRAL_API_KEY, AZURE_OPENAI_API_KEY (and\n" +
+	"AZURE_OPENAI_ENDPOINT), FIREWORKS_API_KEY (and FIREWORKS_ACCOUNT_ID). With a base URL of your own (--base-url or\n" +
+	"WEIR_TRAIN_URL, with the version; at Fireworks with /accounts/ACCOUNT) it is WEIR_TRAIN_KEY, and the others are\n" +
+	"not sent there.\n\n"
 
 // trainFlags are on the commands that talk to a provider.
 func trainFlags(more ...cli.Flag) []cli.Flag {
@@ -277,76 +236,6 @@ func settleLake(ctx context.Context, e env, lk *lake.Lake, to sending) error {
 		return nil
 	}
 	return appendAndWait(ctx, e, lk, to, func(context.Context, lake.Appender) error { return nil })
-}
-
-func trainerOf(e env, c *cli.Context, lk *lake.Lake, provider, model string) (*train.Trainer, error) {
-	command := "weir train " + c.Command.Name
-	var known *jobAPI
-	for _, candidate := range jobAPIs() {
-		if candidate.name == provider {
-			known = &candidate
-		}
-	}
-	if known == nil {
-		return nil, &usageError{what: fmt.Sprintf("train: provider %q: want one of %s", provider, jobAPINames()), try: command + " --help"}
-	}
-	base, variable := c.String("base-url"), "WEIR_TRAIN_KEY"
-	if base == "" {
-		base, variable = known.baseURL, known.variable
-		if base == "" {
-			return nil, &usageError{what: "train: AZURE_OPENAI_ENDPOINT is not set", try: "AZURE_OPENAI_ENDPOINT=https://NAME.openai.azure.com " + command}
-		}
-		if os.Getenv(variable) == "" {
-			return nil, &usageError{what: "train: " + variable + " is not set", try: variable + "=… " + command}
-		}
-	}
-	client, err := api.New(api.Options{BaseURL: base, Key: os.Getenv(variable), KeyHeader: known.header, Logger: e.logger()})
-	if err != nil {
-		return nil, fmt.Errorf("train: %w", err)
-	}
-	price, err := trainPrice(c, provider, model)
-	if err != nil {
-		return nil, err
-	}
-	to := trainSending(c)
-	trainer := &train.Trainer{
-		Lake: lk, Provider: known.make(client), Price: price, Clock: retry.System{}, Logger: e.logger(), Poll: c.Duration("poll"),
-		Send: func(ctx context.Context, events ...lake.Event) error {
-			return appendAndWait(ctx, e, lk, to, func(ctx context.Context, out lake.Appender) error { return out.Append(ctx, events...) })
-		},
-	}
-	bar, current := e.progress("", to.quiet), ""
-	trainer.Progress = func(file string, done, of int64) {
-		if file != current {
-			bar, current = e.progress("upload "+file, to.quiet), file
-		}
-		if bar.set(done, of); done == of {
-			bar.done()
-		}
-	}
-	return trainer, nil
-}
-
-// trainPrice is what the file or the built-in table says; nil: not known.
-func trainPrice(c *cli.Context, provider, model string) (*float64, error) {
-	table, err := prices.Default()
-	if err != nil {
-		return nil, err
-	}
-	if path := c.String("prices"); path != "" {
-		file, err := os.Open(path)
-		if err != nil {
-			return nil, err
-		}
-		defer file.Close()
-		over, err := prices.Read(file)
-		if err != nil {
-			return nil, fmt.Errorf("%s: %w", path, err)
-		}
-		table = table.Over(over)
-	}
-	price, _ := table.Lookup(provider, model)
-	return price.Train, nil
 }
 
 func int64Of(c *cli.Context, name string) *int64 {

@@ -67,6 +67,18 @@ func IsRefusal(err error) bool {
 	return errors.As(err, &status) && !passes(status.Status)
 }
 
+// IsConflict tells whether the provider said that what was ordered is there
+// already.
+func IsConflict(err error) bool { return hasStatus(err, http.StatusConflict) }
+
+// IsMissing tells whether the provider said that there is no such thing.
+func IsMissing(err error) bool { return hasStatus(err, http.StatusNotFound) }
+
+func hasStatus(err error, want int) bool {
+	var status *StatusError
+	return errors.As(err, &status) && status.Status == want
+}
+
 // passes tells whether a status is of the moment.
 func passes(status int) bool {
 	return status == http.StatusTooManyRequests || status == http.StatusRequestTimeout || status >= 500
@@ -106,6 +118,9 @@ func New(opts Options) (*Client, error) {
 	return &Client{opts: opts, base: base}, nil
 }
 
+// BasePath is the path of the base URL.
+func (c *Client) BasePath() string { return c.base.Path }
+
 // Get asks until there is an answer, the attempts are used up, or the provider
 // says no.
 func (c *Client) Get(ctx context.Context, path string, query url.Values, out any) error {
@@ -115,6 +130,11 @@ func (c *Client) Get(ctx context.Context, path string, query url.Values, out any
 // Post orders. It repeats only what was surely not taken; ErrUnsure says that
 // the order's fate is not known.
 func (c *Client) Post(ctx context.Context, path string, in, out any) error {
+	return c.PostQuery(ctx, path, nil, in, out)
+}
+
+// PostQuery is Post with a query.
+func (c *Client) PostQuery(ctx context.Context, path string, query url.Values, in, out any) error {
 	body, err := json.Marshal(in)
 	if err != nil {
 		return fmt.Errorf("POST %s: %w", path, err)
@@ -122,7 +142,7 @@ func (c *Client) Post(ctx context.Context, path string, in, out any) error {
 	if in == nil {
 		body = nil
 	}
-	r := request{method: http.MethodPost, path: path, kind: "application/json", length: int64(len(body)),
+	r := request{method: http.MethodPost, path: path, query: query, kind: "application/json", length: int64(len(body)),
 		body: func() (io.ReadCloser, error) { return io.NopCloser(bytes.NewReader(body)), nil }}
 	return c.order(ctx, r, out)
 }

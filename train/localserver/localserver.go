@@ -2,17 +2,20 @@
 // files, checks them, and brings jobs through their states, a step at each
 // question. It fails as it is told to: throttles, breaks off before or after
 // the work is done, or does not answer. Start at New.
+//
+// What it does is one (work.go); how it says it is each provider's own: paths,
+// words, pages and keys, which the providers' Python clients have been made to
+// read (sdk_test.go).
 package localserver
 
 import (
-	"bufio"
 	"encoding/json"
 	"fmt"
 	"io"
 	"net/http"
 	"net/http/httptest"
+	"net/url"
 	"slices"
-	"strconv"
 	"strings"
 	"sync"
 	"time"
@@ -21,6 +24,9 @@ import (
 // Start is when the first thing on a server is made; each later one is a second
 // later.
 var Start = time.Date(2026, 1, 5, 9, 0, 0, 0, time.UTC)
+
+// Account is the one that a Fireworks server has.
+const Account = "acme"
 
 // Fault is what goes wrong with a request. The zero value is nothing.
 type Fault struct {
@@ -31,38 +37,19 @@ type Fault struct {
 	Stuck      bool   // the work is done, and there is no answer until the client leaves
 }
 
-// File is a file on the server.
-type File struct {
-	ID      string
-	Name    string
-	Content []byte
-	asked   int
-}
-
-// Job is a job on the server.
-type Job struct {
-	ID     string
-	Status string
-	Order  map[string]any // as it was sent
-	Made   int64          // unix
-	Ended  int64
-	Tokens int64
-	Error  string
-
-	step   int
-	events []map[string]any
-	points []map[string]any
-}
-
 // Options of a Server.
 type Options struct {
+	// Provider whose API is spoken: openai, azure, together, fireworks or mistral;
+	// empty: OpenAI's and Together's, which share no path but that of files.
+	Provider string
 	// Key that requests must bear; empty: any.
 	Key string
 	// Fault is asked for each request, the n-th (from 0) of its kind: "POST files",
-	// "GET fine_tuning/jobs", ids as {id}; at Together "POST files/upload",
-	// "GET fine-tunes". It may be nil.
+	// "GET fine_tuning/jobs", ids as {id}; at Together "POST files/upload", "GET
+	// fine-tunes"; at Fireworks "POST datasets/{id}:upload". It may be nil.
 	Fault func(kind string, n int) Fault
-	// States that a job goes through; nil: OpenAI's to success.
+	// States that a job goes through, in OpenAI's words whatever the provider; nil:
+	// those to success.
 	States []string
 	// Page is how many things a page of a list has, at most; 0: 100.
 	Page int
@@ -70,17 +57,26 @@ type Options struct {
 	HideJobs int
 }
 
+// Request is one that came.
+type Request struct {
+	Kind  string   // as Fault is asked
+	Query []string // names, sorted
+	Keys  []string // of the body's JSON, nested with dots, or of the form; sorted
+}
+
 // Server is one provider. It is safe for concurrent use.
 type Server struct {
 	*httptest.Server
 	opts Options
+	mux  *http.ServeMux
 
-	mu    sync.Mutex
-	ticks int64
-	files []*File
-	jobs  []*Job
-	asked map[string]int
-	hide  int
+	mu       sync.Mutex
+	ticks    int64
+	files    []*File
+	jobs     []*Job
+	asked    map[string]int
+	requests []Request
+	hide     int
 }
 
 // New starts a server; it is to be closed.
@@ -91,13 +87,35 @@ func New(opts Options) *Server {
 	if opts.Page == 0 {
 		opts.Page = 100
 	}
-	s := &Server{opts: opts, asked: map[string]int{}}
-	s.Server = httptest.NewServer(s)
+	s := &Server{opts: opts, mux: http.NewServeMux(), asked: map[string]int{}}
+	s.mux.HandleFunc("/", func(w http.ResponseWriter, r *http.Request) {
+		refuse(w, http.StatusNotFound, "no such path: "+r.Method+" "+r.URL.Path)
+	})
+	switch opts.Provider {
+	case "fireworks":
+		s.speakFireworks("/v1/accounts/" + Account + "/")
+	case "mistral":
+		s.speakMistral("/v1/")
+	case "azure":
+		s.speakOpenAI("/openai/v1/")
+	default:
+		s.speakOpenAI("/v1/")
+		s.speakTogether("/v1/")
+	}
+	s.Server = httptest.NewServer(s.mux)
 	return s
 }
 
 // BaseURL is what a client is given.
-func (s *Server) BaseURL() string { return s.URL + "/v1" }
+func (s *Server) BaseURL() string {
+	switch s.opts.Provider {
+	case "fireworks":
+		return s.URL + "/v1/accounts/" + Account
+	case "azure":
+		return s.URL + "/openai/v1"
+	}
+	return s.URL + "/v1"
+}
 
 // Jobs are those that were ordered, in their order.
 func (s *Server) Jobs() []Job {
@@ -116,7 +134,9 @@ func (s *Server) Files() []File {
 	defer s.mu.Unlock()
 	var files []File
 	for _, f := range s.files {
-		files = append(files, *f)
+		if f.arrived {
+			files = append(files, *f)
+		}
 	}
 	return files
 }
@@ -128,51 +148,112 @@ func (s *Server) Asked(kind string) int {
 	return s.asked[kind]
 }
 
-// ServeHTTP is http.Handler.
-func (s *Server) ServeHTTP(w http.ResponseWriter, r *http.Request) {
-	path := strings.TrimPrefix(r.URL.Path, "/v1/")
-	kind := r.Method + " " + kindOf(path)
+// Requests are those that came, in their order.
+func (s *Server) Requests() []Request {
 	s.mu.Lock()
-	n := s.asked[kind]
-	s.asked[kind]++
-	s.mu.Unlock()
-	var fault Fault
-	if s.opts.Fault != nil {
-		fault = s.opts.Fault(kind, n)
+	defer s.mu.Unlock()
+	return slices.Clone(s.requests)
+}
+
+// message is a request as the work needs it.
+type message struct {
+	id    string // of the path; empty: it has none
+	query url.Values
+	body  map[string]any // of JSON
+	form  url.Values     // beside the file
+	file  *File          // that a form brought; nil: none
+}
+
+// handle does a kind of request: the answer is JSON, or a text that says why
+// there is none.
+func (s *Server) handle(root, kind string, work func(message) (any, int)) {
+	method, path, _ := strings.Cut(kind, " ")
+	// The multiplexer knows no verb behind an id.
+	pattern := method + " " + root + path
+	verb := ""
+	if before, after, ok := strings.Cut(path, "{id}:"); ok {
+		verb = ":" + after
+		pattern = method + " " + root + before + "{id}"
 	}
-	if fault.RetryAfter != "" {
-		w.Header().Set("Retry-After", fault.RetryAfter)
-	}
+	s.mux.HandleFunc(pattern, func(w http.ResponseWriter, r *http.Request) {
+		s.mu.Lock()
+		n := s.asked[kind]
+		s.asked[kind]++
+		s.mu.Unlock()
+		var fault Fault
+		if s.opts.Fault != nil {
+			fault = s.opts.Fault(kind, n)
+		}
+		if fault.RetryAfter != "" {
+			w.Header().Set("Retry-After", fault.RetryAfter)
+		}
+		id, isVerb := strings.CutSuffix(r.PathValue("id"), verb)
+		switch {
+		case fault.Status != 0:
+			refuse(w, fault.Status, "told to")
+			return
+		case fault.BreakOff:
+			panic(http.ErrAbortHandler)
+		case !s.mayAsk(r):
+			refuse(w, http.StatusUnauthorized, "wrong key "+r.Header.Get("Authorization"))
+			return
+		case !isVerb:
+			refuse(w, http.StatusNotFound, "no such verb: "+r.URL.Path)
+			return
+		}
+		m, err := read(r)
+		if err != nil {
+			refuse(w, http.StatusBadRequest, err.Error())
+			return
+		}
+		m.id = id
+		s.mu.Lock()
+		s.requests = append(s.requests, Request{Kind: kind, Query: names(m.query), Keys: append(keysOf("", m.body), names(m.form)...)})
+		reply, status := work(m)
+		s.mu.Unlock()
+		switch {
+		case fault.Lost:
+			panic(http.ErrAbortHandler)
+		case fault.Stuck:
+			<-r.Context().Done()
+			return
+		case status != http.StatusOK:
+			refuse(w, status, fmt.Sprint(reply))
+			return
+		}
+		w.Header().Set("Content-Type", "application/json")
+		_ = json.NewEncoder(w).Encode(reply) // a client that left is the test's own doing
+	})
+}
+
+func (s *Server) mayAsk(r *http.Request) bool {
 	switch {
-	case fault.Status != 0:
-		refuse(w, fault.Status, "told to")
-		return
-	case fault.BreakOff:
-		panic(http.ErrAbortHandler)
-	case s.opts.Key != "" && r.Header.Get("Authorization") != "Bearer "+s.opts.Key && r.Header.Get("api-key") != s.opts.Key:
-		refuse(w, http.StatusUnauthorized, "wrong key "+r.Header.Get("Authorization"))
-		return
+	case s.opts.Key == "":
+		return true
+	case s.opts.Provider == "azure":
+		return r.Header.Get("api-key") == s.opts.Key
 	}
-	work, isTogether := ofTogether(path)
-	if !isTogether {
-		work = path
+	return r.Header.Get("Authorization") == "Bearer "+s.opts.Key
+}
+
+func read(r *http.Request) (m message, err error) {
+	m.query = r.URL.Query()
+	if strings.HasPrefix(r.Header.Get("Content-Type"), "multipart/form-data") {
+		file, header, err := r.FormFile("file")
+		if err != nil {
+			return m, err
+		}
+		defer file.Close()
+		content, err := io.ReadAll(file)
+		m.file = &File{Name: header.Filename, Content: content, arrived: true}
+		m.form = r.MultipartForm.Value
+		return m, err
 	}
-	reply, status := s.answer(r, work)
-	if isTogether && status == http.StatusOK {
-		reply = asTogether(reply)
+	text, err := io.ReadAll(r.Body)
+	if err == nil && len(text) > 0 {
+		err = json.Unmarshal(text, &m.body)
 	}
-	switch {
-	case fault.Lost:
-		panic(http.ErrAbortHandler)
-	case fault.Stuck:
-		<-r.Context().Done()
-		return
-	case status != http.StatusOK:
-		refuse(w, status, fmt.Sprint(reply))
-		return
-	}
-	w.Header().Set("Content-Type", "application/json")
-	_ = json.NewEncoder(w).Encode(reply) // a client that left is the test's own doing
+	return m, err
 }
 
 func refuse(w http.ResponseWriter, status int, message string) {
@@ -180,218 +261,31 @@ func refuse(w http.ResponseWriter, status int, message string) {
 	_ = json.NewEncoder(w).Encode(map[string]any{"error": map[string]any{"message": message}})
 }
 
-// kindOf puts {id} where a path has one.
-func kindOf(path string) string {
-	parts := strings.Split(path, "/")
-	for i, part := range parts {
-		if strings.HasPrefix(part, "file-") || strings.HasPrefix(part, "ftjob-") {
-			parts[i] = "{id}"
-		}
+func names(values url.Values) []string {
+	var found []string
+	for name := range values {
+		found = append(found, name)
 	}
-	return strings.Join(parts, "/")
+	slices.Sort(found)
+	return found
 }
 
-// answer does the work of a request.
-func (s *Server) answer(r *http.Request, path string) (any, int) {
-	if r.Method == http.MethodPost && path == "files" {
-		return s.takeFile(r)
-	}
-	var order map[string]any
-	if r.Method == http.MethodPost && path == "fine_tuning/jobs" {
-		if err := json.NewDecoder(r.Body).Decode(&order); err != nil {
-			return err.Error(), http.StatusBadRequest
+// keysOf are the names in an object, each as far down as objects go.
+func keysOf(at string, value any) []string {
+	object, ok := value.(map[string]any)
+	if !ok {
+		if list, isList := value.([]any); isList && len(list) > 0 {
+			return keysOf(at+"[]", list[0])
 		}
-	}
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	parts := strings.Split(path, "/")
-	switch kind := r.Method + " " + kindOf(path); kind {
-	case "GET files":
-		return s.page(r, wires(s.files, (*File).peek)), http.StatusOK
-	case "GET files/{id}":
-		if i := slices.IndexFunc(s.files, func(f *File) bool { return f.ID == parts[1] }); i >= 0 {
-			s.files[i].asked++
-			return s.files[i].peek(), http.StatusOK
+		if at == "" {
+			return nil
 		}
-	case "POST fine_tuning/jobs":
-		return s.takeOrder(order)
-	case "GET fine_tuning/jobs":
-		jobs := s.jobs
-		if s.hide > 0 {
-			s.hide--
-			jobs = jobs[:len(jobs)-1]
-		}
-		return s.page(r, wires(jobs, (*Job).wire)), http.StatusOK
-	default:
-		if len(parts) < 3 {
-			break
-		}
-		i := slices.IndexFunc(s.jobs, func(j *Job) bool { return j.ID == parts[2] })
-		if i < 0 {
-			break
-		}
-		job := s.jobs[i]
-		switch kind {
-		case "GET fine_tuning/jobs/{id}":
-			s.advance(job)
-			return job.wire(), http.StatusOK
-		case "POST fine_tuning/jobs/{id}/cancel":
-			if job.Ended != 0 {
-				return "job has ended", http.StatusBadRequest
-			}
-			s.end(job, "cancelled")
-			return job.wire(), http.StatusOK
-		case "GET fine_tuning/jobs/{id}/events":
-			return s.page(r, slices.Clone(job.events)), http.StatusOK
-		case "GET fine_tuning/jobs/{id}/checkpoints":
-			return s.page(r, slices.Clone(job.points)), http.StatusOK
-		}
+		return []string{at}
 	}
-	return "no such thing: " + r.Method + " " + path, http.StatusNotFound
-}
-
-func (s *Server) tick() int64 {
-	s.ticks++
-	return Start.Unix() + s.ticks
-}
-
-func (s *Server) takeFile(r *http.Request) (any, int) {
-	file, header, err := r.FormFile("file")
-	if err != nil {
-		return err.Error(), http.StatusBadRequest
+	found := []string{}
+	for name, inner := range object {
+		found = append(found, keysOf(strings.TrimPrefix(at+"."+name, "."), inner)...)
 	}
-	defer file.Close()
-	content, err := io.ReadAll(file)
-	if err != nil || r.FormValue("purpose") != "fine-tune" {
-		return fmt.Sprint("purpose ", r.FormValue("purpose"), err), http.StatusBadRequest
-	}
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	f := &File{ID: "file-" + strconv.Itoa(len(s.files)+1), Name: header.Filename, Content: content}
-	s.files = append(s.files, f)
-	return f.peek(), http.StatusOK
-}
-
-// peek shows a file: what was asked for once is checked.
-func (f *File) peek() map[string]any {
-	status := "uploaded"
-	if f.asked == 0 {
-		status = "pending"
-	}
-	for lines := bufio.NewScanner(strings.NewReader(string(f.Content))); f.asked > 0 && lines.Scan(); {
-		if !json.Valid(lines.Bytes()) {
-			status = "error"
-		}
-	}
-	return map[string]any{"id": f.ID, "object": "file", "bytes": len(f.Content), "filename": f.Name, "purpose": "fine-tune", "status": status, "Processed": status == "uploaded"}
-}
-
-func (s *Server) takeOrder(order map[string]any) (any, int) {
-	for _, name := range []string{"training_file", "validation_file"} {
-		id, given := order[name]
-		if name == "validation_file" && !given {
-			continue
-		}
-		i := slices.IndexFunc(s.files, func(f *File) bool { return f.ID == id })
-		if i < 0 || s.files[i].peek()["status"] != "uploaded" {
-			return fmt.Sprintf("%s: no such file, or not checked: %v", name, id), http.StatusBadRequest
-		}
-	}
-	job := &Job{ID: "ftjob-" + strconv.Itoa(len(s.jobs)+1), Status: s.opts.States[0], Order: order, Made: s.tick()}
-	s.jobs = append(s.jobs, job)
-	s.hide = s.opts.HideJobs
-	s.tell(job, "message", "job was created", map[string]any{})
-	return job.wire(), http.StatusOK
-}
-
-func (s *Server) tell(job *Job, kind, message string, data map[string]any) {
-	job.events = append(job.events, map[string]any{
-		"object": "fine_tuning.job.event", "id": fmt.Sprintf("%s-e%d", job.ID, len(job.events)+1), "created_at": s.tick(),
-		"level": "info", "type": kind, "message": message, "data": data,
-	})
-}
-
-// advance brings a job a step on.
-func (s *Server) advance(job *Job) {
-	if job.Ended != 0 || job.step == len(s.opts.States)-1 {
-		return
-	}
-	job.step++
-	status := s.opts.States[job.step]
-	if status == "succeeded" || status == "failed" || status == "cancelled" {
-		s.end(job, status)
-		return
-	}
-	job.Status = status
-	if status != "running" {
-		s.tell(job, "message", "job is "+status, map[string]any{})
-		return
-	}
-	for range 3 {
-		step := len(job.events)
-		s.tell(job, "metrics", fmt.Sprintf("step %d", step), map[string]any{"step": step, "train_loss": 2 / float64(step+1)})
-	}
-	n := len(job.points) + 1
-	job.points = append(job.points, map[string]any{
-		"object": "fine_tuning.job.checkpoint", "id": fmt.Sprintf("%s-c%d", job.ID, n), "created_at": s.tick(),
-		"fine_tuned_model_checkpoint": fmt.Sprintf("ft:%v:ckpt-%d", job.Order["model"], n), "step_number": 3 * n,
-		"metrics": map[string]any{"train_loss": 1 / float64(n)},
-	})
-}
-
-func (s *Server) end(job *Job, status string) {
-	job.Status, job.Tokens = status, 12_000
-	if status == "failed" {
-		job.Error = "the loss is not a number"
-	}
-	s.tell(job, "message", "job has "+status, map[string]any{})
-	job.Ended = s.tick()
-}
-
-func (j *Job) wire() map[string]any {
-	out := map[string]any{
-		"object": "fine_tuning.job", "id": j.ID, "model": j.Order["model"], "training_file": j.Order["training_file"],
-		"status": j.Status, "created_at": j.Made, "finished_at": nil, "fine_tuned_model": nil, "trained_tokens": nil,
-		"metadata": j.Order["metadata"], "error": nil,
-	}
-	if j.Ended != 0 {
-		out["finished_at"], out["trained_tokens"] = j.Ended, j.Tokens
-	}
-	if j.Status == "succeeded" {
-		out["fine_tuned_model"] = fmt.Sprintf("ft:%v:weir:%v", j.Order["model"], j.Order["suffix"])
-	}
-	if j.Error != "" {
-		out["error"] = map[string]any{"code": "diverged", "message": j.Error}
-	}
-	return out
-}
-
-func wires[T any](items []*T, wire func(*T) map[string]any) []map[string]any {
-	var out []map[string]any
-	for _, item := range items {
-		out = append(out, wire(item))
-	}
-	return out
-}
-
-// page gives the newest first.
-func (s *Server) page(r *http.Request, items []map[string]any) map[string]any {
-	slices.Reverse(items)
-	if after := r.URL.Query().Get("after"); after != "" {
-		if i := slices.IndexFunc(items, func(item map[string]any) bool { return item["id"] == after }); i >= 0 {
-			items = items[i+1:]
-		}
-	}
-	most := s.opts.Page
-	if limit, err := strconv.Atoi(r.URL.Query().Get("limit")); err == nil && limit < most {
-		most = limit
-	}
-	more := len(items) > most
-	if more {
-		items = items[:most]
-	}
-	if items == nil {
-		items = []map[string]any{}
-	}
-	return map[string]any{"object": "list", "data": items, "has_more": more}
+	slices.Sort(found)
+	return found
 }

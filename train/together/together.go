@@ -4,8 +4,6 @@ package together
 
 import (
 	"context"
-	"crypto/sha256"
-	"encoding/hex"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -230,8 +228,7 @@ func (p *Provider) Events(ctx context.Context, id string) ([]train.JobEvent, err
 		if w.Step != nil {
 			step = fmt.Sprint(*w.Step)
 		}
-		sum := sha256.Sum256([]byte(strings.Join([]string{w.CreatedAt, w.Type, step, w.Message}, "\x1f")))
-		name := hex.EncodeToString(sum[:12])
+		name := train.EventID(w.CreatedAt, w.Type, step, w.Message)
 		times[name]++
 		events = append(events, train.JobEvent{
 			ID: fmt.Sprintf("%s-%d", name, times[name]), Time: timeOf(w.CreatedAt), Level: strings.ToLower(w.Level), Message: w.Message, Step: w.Step, Data: raw,
