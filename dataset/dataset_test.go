@@ -82,6 +82,8 @@ func session(t *testing.T, order string) *duck.Session {
 		"create table curated.splits as select example_id, group_id from rows",
 		`create table curated.generated as select * from (values ('m1', 'k1'), ('m2', 'k2'), ('m3', 'k3')) as t(event_id, knowledge_id)`,
 		`create table curated.knowledge as select * from (values ('k1', 'rules'), ('k2', 'methodology'), ('k3', 'other')) as t(knowledge_id, kind)`,
+		`create table curated.review_decisions as select * from (values ('g1', 'accept', false), ('g2', 'reject', false), ('g3', 'accept', true), ('h1', 'edit', false), ('h1', 'accept', false)
+			) as t(example_id, verdict, is_stale)`,
 		"create table curated.quality as select example_id, score::DOUBLE as success_score from rows",
 	} {
 		if err := s.Exec(t.Context(), statement); err != nil {
@@ -94,7 +96,7 @@ func session(t *testing.T, order string) *duck.Session {
 func plan(t *testing.T, s *duck.Session, mix Mix) Plan {
 	t.Helper()
 	var p Plan
-	if err := p.selectRows(t.Context(), s, mix); err != nil {
+	if err := p.selectRows(t.Context(), s, selection{mix: mix, sides: sides, knowledge: p.Knowledge}); err != nil {
 		t.Fatal(err)
 	}
 	p.finish()
@@ -193,7 +195,7 @@ func TestPhases(t *testing.T) {
 		{[]string{"tools"}, "constitutional:h2 philosophy:m3"},
 	} {
 		p := Plan{Knowledge: c.knowledge}
-		if err := p.selectRows(t.Context(), s, mix); err != nil {
+		if err := p.selectRows(t.Context(), s, selection{mix: mix, sides: sides, knowledge: p.Knowledge}); err != nil {
 			t.Fatal(err)
 		}
 		p.finish()

@@ -60,28 +60,35 @@ func ParseMix(text []byte) (Mix, error) {
 	if err := dec.Decode(&m); err != nil {
 		return Mix{}, fmt.Errorf("mix: %w", err)
 	}
+	if err := m.check(); err != nil {
+		return Mix{}, err
+	}
+	return m, nil
+}
+
+func (m *Mix) check() error {
 	if m.Name == "" || len(m.Targets) == 0 {
-		return Mix{}, errors.New("mix: a name and targets are needed")
+		return errors.New("mix: a name and targets are needed")
 	}
 	seen := map[string]bool{}
 	for _, t := range m.Targets {
 		if t.Name == "" || t.Count < 1 || seen["t"+t.Name] {
-			return Mix{}, fmt.Errorf("mix: target %q: a name of its own and a count of at least 1 are needed", t.Name)
+			return fmt.Errorf("mix: target %q: a name of its own and a count of at least 1 are needed", t.Name)
 		}
 		seen["t"+t.Name] = true
 	}
 	for _, p := range m.Phases {
 		if p.Name == "" || p.Size < 1 || seen["p"+p.Name] {
-			return Mix{}, fmt.Errorf("mix: phase %q: a name of its own and a size of at least 1 are needed", p.Name)
+			return fmt.Errorf("mix: phase %q: a name of its own and a size of at least 1 are needed", p.Name)
 		}
 		seen["p"+p.Name] = true
 		for _, kind := range p.Knowledge {
 			if !slices.Contains(kinds, kind) {
-				return Mix{}, fmt.Errorf("mix: phase %q: there is no knowledge %q, but %v", p.Name, kind, kinds)
+				return fmt.Errorf("mix: phase %q: there is no knowledge %q, but %v", p.Name, kind, kinds)
 			}
 		}
 	}
-	return m, nil
+	return nil
 }
 
 // Phase gives a phase of the mixture by its name.

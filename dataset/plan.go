@@ -57,38 +57,57 @@ type Row struct {
 // MakePlan selects for a mixture from the tables as they stand. Phase is one
 // of the mixture's, or empty for the mixture's own counts.
 func MakePlan(ctx context.Context, lk *lake.Lake, mix Mix, phase string, opts duck.Options) (Plan, error) {
-	plan := Plan{Dataset: mix.Name, Phase: phase, Targets: []TargetPlan{}}
+	s := selection{mix: mix, sides: sides}
 	if phase != "" {
 		p, ok := mix.Phase(phase)
 		if !ok {
 			return Plan{}, fmt.Errorf("mix %s: no phase %q", mix.Name, phase)
 		}
-		mix, plan.Knowledge = mix.Sized(p.Size), p.Knowledge
+		s.mix, s.knowledge = mix.Sized(p.Size), p.Knowledge
 	}
 	session, versions, err := duck.OpenLake(ctx, lk, opts)
 	if err != nil {
 		return Plan{}, err
 	}
 	defer session.Close()
-	for _, table := range []string{"curated.funnel", "curated.example_keys", "curated.splits", "curated.quality", "curated.generated", "curated.knowledge"} {
+	if err := need(lk, versions, selectTables); err != nil {
+		return Plan{}, err
+	}
+	return makePlan(ctx, session, s, phase)
+}
+
+// selectTables are what select.sql reads.
+var selectTables = []string{"curated.funnel", "curated.example_keys", "curated.splits", "curated.quality", "curated.generated", "curated.knowledge",
+	"curated.review_decisions"}
+
+func need(lk *lake.Lake, versions map[string]int64, tables []string) error {
+	for _, table := range tables {
 		if _, ok := versions[table]; !ok {
-			return Plan{}, lake.WithHint(fmt.Errorf("dataset: %s: %w", table, lake.ErrNoTable), "weir transform --lake "+lk.Dir())
+			return lake.WithHint(fmt.Errorf("dataset: %s: %w", table, lake.ErrNoTable), "weir transform --lake "+lk.Dir())
 		}
 	}
-	if err := plan.selectRows(ctx, session, mix); err != nil {
-		return Plan{}, fmt.Errorf("dataset %s: %w", mix.Name, err)
+	return nil
+}
+
+func makePlan(ctx context.Context, session *duck.Session, s selection, phase string) (Plan, error) {
+	plan := Plan{Dataset: s.mix.Name, Phase: phase, Knowledge: s.knowledge, Targets: []TargetPlan{}}
+	if err := plan.selectRows(ctx, session, s); err != nil {
+		return Plan{}, fmt.Errorf("dataset %s: %w", s.mix.Name, err)
+	}
+	if s.all {
+		plan.Targets[0].Wanted = plan.Targets[0].Available
 	}
 	plan.finish()
 	return plan, nil
 }
 
-func (p *Plan) selectRows(ctx context.Context, session *duck.Session, mix Mix) error {
+func (p *Plan) selectRows(ctx context.Context, session *duck.Session, s selection) error {
 	type target struct {
 		No int `json:"no"`
 		Target
 	}
 	var targets []target
-	for i, t := range mix.Targets {
+	for i, t := range s.mix.Targets {
 		// Lists of JSON null would be null in SQL, and match nothing.
 		t.Sources, t.TaskTypes = append([]string{}, t.Sources...), append([]string{}, t.TaskTypes...)
 		targets = append(targets, target{No: i, Target: t})
@@ -99,14 +118,20 @@ func (p *Plan) selectRows(ctx context.Context, session *duck.Session, mix Mix) e
 		return err
 	}
 	kinds := []string{} // any
-	if !slices.Contains(p.Knowledge, AllKnowledge) {
-		kinds = append(kinds, p.Knowledge...)
+	if !slices.Contains(s.knowledge, AllKnowledge) {
+		kinds = append(kinds, s.knowledge...)
 	}
-	about, err := json.Marshal(kinds)
+	rule, err := json.Marshal(struct {
+		Filter
+		Sources   []string `json:"sources"`
+		TaskTypes []string `json:"task_types"`
+		Sides     []string `json:"sides"`
+		Kinds     []string `json:"kinds"`
+	}{s.filter, append([]string{}, s.filter.Sources...), append([]string{}, s.filter.TaskTypes...), s.sides, kinds})
 	if err != nil {
 		return err
 	}
-	rows, err := session.DB().QueryContext(ctx, selectSQL, string(about), string(text))
+	rows, err := session.DB().QueryContext(ctx, selectSQL, string(rule), string(text))
 	if err != nil {
 		return err
 	}
@@ -166,7 +191,10 @@ func (p *Plan) finish() {
 func (p *Plan) Members() []lake.DatasetMember {
 	members := make([]lake.DatasetMember, len(p.Rows))
 	for i, r := range p.Rows {
-		members[i] = lake.DatasetMember{ExampleID: r.ExampleID, ContentHash: r.ContentHash, SubjectID: r.SubjectID, Side: r.Split}
+		members[i] = lake.DatasetMember{
+			ExampleID: r.ExampleID, ContentHash: r.ContentHash, SubjectID: r.SubjectID, Side: r.Split,
+			Target: r.Target, Place: r.Place, GroupID: r.GroupID, SuccessScore: &r.Score,
+		}
 	}
 	slices.SortFunc(members, func(a, b lake.DatasetMember) int { return strings.Compare(a.ExampleID, b.ExampleID) })
 	return members

@@ -6,8 +6,23 @@
 -- example id. A greater count keeps what a smaller one took.
 -- A phase that is about some knowledge leaves out what was made from sections of
 -- other kinds; what no section seeded, or one of kind other, is in every phase.
-with phase as (
-    select from_json(?, '["VARCHAR"]') as kinds
+-- A filter is applied before anything is counted. Reviewed: a person has decided on
+-- what the example holds now; accepted: and more accept it than reject or edit it.
+with rule as (
+    select
+        unnest(from_json(?, '{"sources": ["VARCHAR"], "task_types": ["VARCHAR"], "min_success_score": "DOUBLE", "reviewed": "VARCHAR", "sides": ["VARCHAR"], "kinds": ["VARCHAR"]}')),
+),
+
+decided as (
+    select
+        example_id,
+        count(*) filter (where verdict = 'accept') > count(*) filter (where verdict in ('reject', 'edit')) as is_accepted,
+
+    from curated.review_decisions
+
+    where not is_stale and verdict in ('accept', 'reject', 'edit')
+
+    group by example_id
 ),
 
 targets as (
@@ -40,12 +55,22 @@ matched as (
 
     left join curated.knowledge as knowledge on knowledge.knowledge_id = generated.knowledge_id
 
+    left join decided on decided.example_id = funnel.example_id
+
     cross join targets
 
-    cross join phase
+    cross join rule
 
-    where funnel.fate in ('train', 'validation')
-        and (len(phase.kinds) = 0 or coalesce(knowledge.kind, 'other') = 'other' or list_contains(phase.kinds, knowledge.kind))
+    where list_contains(rule.sides, funnel.fate)
+        and (len(rule.kinds) = 0 or coalesce(knowledge.kind, 'other') = 'other' or list_contains(rule.kinds, knowledge.kind))
+        and (len(rule.sources) = 0 or list_contains(rule.sources, funnel.source))
+        and (len(rule.task_types) = 0 or list_contains(rule.task_types, funnel.task_type))
+        and quality.success_score >= coalesce(rule.min_success_score, 0)
+        and case rule.reviewed
+            when 'reviewed' then decided.example_id is not null
+            when 'accepted' then coalesce(decided.is_accepted, false)
+            else true
+        end
         and (len(targets.sources) = 0 or list_contains(targets.sources, funnel.source))
         and (len(targets.task_types) = 0 or list_contains(targets.task_types, funnel.task_type))
 

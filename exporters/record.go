@@ -59,7 +59,7 @@ func record(ctx context.Context, lk *lake.Lake, dir string, now time.Time, send 
 		return r, err
 	}
 	r.ContentHash = content.String()
-	version := sha256.Sum256([]byte(r.ContentHash + manifest.ContentHash))
+	version := sha256.Sum256([]byte(r.ContentHash + manifest.ContentHash + manifest.Dataset.ref()))
 	r.Version = hex.EncodeToString(version[:8])
 	id := lake.StableID("dataset-version", r.Dataset, r.Version)
 	if known, err := isRecorded(ctx, lk, id); err != nil || known {

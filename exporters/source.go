@@ -59,6 +59,14 @@ type DatasetRef struct {
 	Sides    map[string]int64 `json:"sides"`            // rows that are left, by side
 }
 
+// ref is NAME@VERSION; empty for none.
+func (d *DatasetRef) ref() string {
+	if d == nil {
+		return ""
+	}
+	return d.Name + "@" + d.Version
+}
+
 func openSource(ctx context.Context, lk *lake.Lake, session *duck.Session, pinned duck.Pinned, opts Options) (*source, error) {
 	if opts.Dataset != (frozen.Ref{}) {
 		return openDataset(ctx, lk, session, opts.Dataset)

@@ -16,21 +16,27 @@ import (
 func datasetCommand(e env) *cli.Command {
 	return &cli.Command{
 		Name:        "dataset",
-		Usage:       "choose what a training set is made of",
-		Subcommands: []*cli.Command{datasetPlan(e), datasetDefaults(e)},
+		Usage:       "choose what a training set is made of, and freeze versions of it",
+		Subcommands: []*cli.Command{datasetBuild(e), datasetList(e), datasetShow(e), datasetDiff(e), datasetPlan(e), datasetDefaults(e)},
 	}
 }
 
 func datasetDefaults(e env) *cli.Command {
 	return &cli.Command{
-		Name:        "defaults",
-		Usage:       "print the mixture that weir brings as YAML: the plan's targets and phases",
-		Description: "Example:\n   weir dataset defaults > mix.yaml",
+		Name:  "defaults",
+		Usage: "print an example of datasets.yaml, or the mixture that weir brings",
+		Description: "Examples:\n   weir dataset defaults > mylake/datasets.yaml\n" +
+			"   weir dataset defaults --mix > mix.yaml",
+		Flags: []cli.Flag{&cli.BoolFlag{Name: "mix", Usage: "the mixture of weir dataset plan alone: the plan's targets and phases"}},
 		Action: func(c *cli.Context) error {
 			if err := noArgs(c); err != nil {
 				return err
 			}
-			_, err := e.stdout.Write(dataset.DefaultText())
+			text := dataset.DefaultDefinitions()
+			if c.Bool("mix") {
+				text = dataset.DefaultText()
+			}
+			_, err := e.stdout.Write(text)
 			return err
 		},
 	}
@@ -122,16 +128,20 @@ func writeRows(path string, rows []dataset.Row) (err error) {
 }
 
 func printPlan(e env, plan dataset.Plan) {
+	printTargets(e, plan.Targets)
+	if len(plan.Knowledge) > 0 {
+		fmt.Fprintf(e.stdout, "phase %s is about: %s\n", plan.Phase, strings.Join(plan.Knowledge, ", "))
+	}
+	fmt.Fprintf(e.stdout, "%s of %s selected, %s short; content %.12s\n", count(plan.Selected), count(plan.Wanted), count(plan.Shortfall), plan.ContentHash)
+}
+
+func printTargets(e env, targets []dataset.TargetPlan) {
 	var rows [][]string
-	for _, t := range plan.Targets {
+	for _, t := range targets {
 		rows = append(rows, []string{t.Target, count(t.Wanted), count(t.Available), count(t.Selected), count(t.Shortfall), count(t.Groups),
 			count(t.Validation), fmt.Sprintf("%.2f", t.LeastScore), fmt.Sprintf("%.2f", t.MeanScore)})
 	}
 	printTable(e.stdout, []column{{name: "target"}, {name: "wanted", right: true}, {name: "available", right: true}, {name: "selected", right: true},
 		{name: "short", right: true}, {name: "groups", right: true}, {name: "validation", right: true}, {name: "least score", right: true},
 		{name: "mean", right: true}}, rows)
-	if len(plan.Knowledge) > 0 {
-		fmt.Fprintf(e.stdout, "phase %s is about: %s\n", plan.Phase, strings.Join(plan.Knowledge, ", "))
-	}
-	fmt.Fprintf(e.stdout, "%s of %s selected, %s short; content %.12s\n", count(plan.Selected), count(plan.Wanted), count(plan.Shortfall), plan.ContentHash)
 }

@@ -8,6 +8,7 @@ import (
 
 	"github.com/urfave/cli/v2"
 
+	"github.com/weir-lake/weir/dataset"
 	"github.com/weir-lake/weir/exporters"
 	"github.com/weir-lake/weir/exporters/target"
 	"github.com/weir-lake/weir/lake"
@@ -55,12 +56,14 @@ func exportCommand(e env) *cli.Command {
 				return err
 			}
 			for _, name := range []string{"target", "out"} {
-				if c.String(name) == "" {
+				if c.String(name) == "" && (name == "out" || c.String("dataset") == "") {
 					return &usageError{what: "export: --" + name + " is required", try: "weir export --target openai --out DIR"}
 				}
 			}
-			if _, err := target.Named(c.String("target")); err != nil {
-				return &usageError{what: err.Error(), try: lake.HintOf(err)}
+			if name := c.String("target"); name != "" {
+				if _, err := target.Named(name); err != nil {
+					return &usageError{what: err.Error(), try: lake.HintOf(err)}
+				}
 			}
 			at, err := momentOf(c)
 			if err != nil {
@@ -74,9 +77,13 @@ func exportCommand(e env) *cli.Command {
 			if err != nil {
 				return err
 			}
+			to, err := exportTo(c, lk, ref)
+			if err != nil {
+				return err
+			}
 			opts := exporters.Options{
-				Target: c.String("target"), Dir: c.String("out"), Model: c.String("model"),
-				MaxTokens: c.Int("max-tokens"), At: at, Dataset: ref, Session: duckOptions(c),
+				Target: to.Target, Dir: c.String("out"), Model: to.Model,
+				MaxTokens: to.MaxTokens, At: at, Dataset: ref, Session: duckOptions(c),
 			}
 			if err := withFiles(c, &opts); err != nil {
 				return err
@@ -122,6 +129,28 @@ func datasetRef(c *cli.Context, at duck.Moment) (frozen.Ref, error) {
 		return ref, &usageError{what: "export: a dataset version is frozen: --as-of has nothing to say", try: "weir dataset list, then weir export --dataset NAME@VERSION"}
 	}
 	return ref, nil
+}
+
+// exportTo is what the flags say of the target, and for a dataset version what
+// its definition says where they do not.
+func exportTo(c *cli.Context, lk *lake.Lake, ref frozen.Ref) (dataset.ExportTo, error) {
+	to := dataset.ExportTo{Target: c.String("target")}
+	if ref != (frozen.Ref{}) {
+		var err error
+		if to, err = dataset.ExportFor(c.Context, lk, ref, to.Target, duckOptions(c)); err != nil {
+			return to, err
+		}
+		if to.Target == "" {
+			return to, &usageError{what: "export: the dataset is exported to several targets, or to none: --target says which", try: "weir dataset show " + ref.Dataset}
+		}
+	}
+	if c.IsSet("model") {
+		to.Model = c.String("model")
+	}
+	if c.IsSet("max-tokens") {
+		to.MaxTokens = c.Int("max-tokens")
+	}
+	return to, nil
 }
 
 // exported is what --json shows of an export: its manifest, and how it was

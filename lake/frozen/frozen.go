@@ -25,20 +25,26 @@ var ErrUnknown = errors.New("no such dataset version")
 // InfoVersion is the key in a commit's Info that names the version it froze.
 const InfoVersion = "dataset_version"
 
-const namespace = "datasets"
+const (
+	namespace = "datasets"
+	reserved  = "weir_" // scratch tables of a session
+)
 
 var datasetName = regexp.MustCompile(`^[a-z][a-z0-9_]{0,62}$`)
 
 // TableOf is the table of a dataset: datasets.<name>.
 func TableOf(dataset string) (string, error) {
-	if !datasetName.MatchString(dataset) {
-		return "", fmt.Errorf("dataset %q: a name is of a-z, 0-9 and _, begins with a letter, and has 63 characters at most", dataset)
+	if !datasetName.MatchString(dataset) || strings.HasPrefix(dataset, reserved) {
+		return "", fmt.Errorf("dataset %q: a name is of a-z, 0-9 and _, begins with a letter but not with %s, and has 63 characters at most", dataset, reserved)
 	}
 	return namespace + "." + dataset, nil
 }
 
 // Ref names a version of a dataset; an empty Version is the one frozen last.
-type Ref struct{ Dataset, Version string }
+type Ref struct {
+	Dataset string `json:"dataset"`
+	Version string `json:"version"`
+}
 
 // ParseRef reads NAME or NAME@VERSION.
 func ParseRef(text string) (Ref, error) {

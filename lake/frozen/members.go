@@ -14,11 +14,11 @@ import (
 // Recorded is a version as the lake's events tell of it.
 type Recorded struct {
 	Ref
-	EventID     string
-	ContentHash string // of the members when the version was frozen
-	Members     int64  // then
-	Manifest    Manifest
-	RecordedAt  string // RFC 3339, UTC
+	EventID     string   `json:"event_id"`
+	ContentHash string   `json:"content_hash"` // of the members when the version was frozen
+	Members     int64    `json:"members"`      // then
+	RecordedAt  string   `json:"recorded_at"`  // RFC 3339, UTC
+	Manifest    Manifest `json:"manifest"`
 }
 
 // Versions lists the recorded versions of a dataset, or of all datasets where it
