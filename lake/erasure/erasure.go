@@ -1,5 +1,6 @@
 // Package erasure makes a lake forget. It takes the rows that the requests in
-// events.erasures name out of every events table, lets the derived tables follow,
+// events.erasures name out of every events table and out of the frozen rows of
+// datasets, lets the derived tables follow,
 // and deletes what older versions, logs and readers' copies still hold of them.
 // Scan looks for what is left, byte by byte. Start at Apply.
 package erasure

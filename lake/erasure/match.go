@@ -23,10 +23,14 @@ import (
 //	                               own: and nothing ever will
 //	gone.rows(event_table, id)     rows to take out
 //	gone.members(name)             examples to take out of the lists of datasets
+//
+// The frozen rows of datasets go by what they were made from. They are not derived
+// like the curated tables: nothing would take anybody out of them.
 type match struct {
-	session *duck.Session
-	key     []byte
-	names   []string
+	session  *duck.Session
+	key      []byte
+	names    []string
+	datasets []string // tables of frozen rows
 }
 
 // minID keeps short ids, such as a counter of a chat, from naming rows of others.
@@ -45,7 +49,10 @@ func (m *match) run(ctx context.Context, statements ...string) error {
 	return nil
 }
 
-func (m *match) find(ctx context.Context, lk *lake.Lake) error {
+func (m *match) find(ctx context.Context, lk *lake.Lake) (err error) {
+	if m.datasets, err = lk.Tables(ctx, "datasets"); err != nil {
+		return err
+	}
 	var events []string
 	for _, table := range tables() {
 		links := LinksOf(table)
@@ -57,7 +64,7 @@ func (m *match) find(ctx context.Context, lk *lake.Lake) error {
 		events = append(events, fmt.Sprintf("select %s as event_table, id, subject, %s as persons, %s as targets, %s as own, %s as shared from %s",
 			duck.Literal(table), links.Persons, to, columns(bearers[table].own), columns(bearers[table].shared), asNow(table)))
 	}
-	err := m.run(ctx,
+	err = m.run(ctx,
 		"create schema gone",
 		"create table gone.events as "+strings.Join(events, " union all "),
 		"create table gone.listed as select dataset, version, content_hash, unnest(members) as member from "+datasetMembers,
@@ -153,14 +160,21 @@ func (m *match) follow(ctx context.Context) error {
 // an erased one only where nobody else is left in it.
 func (m *match) ids(ctx context.Context) error {
 	examples := "select null::varchar as name, false as is_dead where false"
+	made := slices.Clone(m.datasets) // a frozen row may be of an example that is no more
 	if m.has(ctx, "curated.examples") {
-		examples = `
+		made = append(made, "curated.examples")
+	}
+	for i, table := range made {
+		made[i] = "select example_id, subject_id, origin_event_ids from " + duck.TableIdent(table)
+	}
+	if len(made) > 0 {
+		examples = fmt.Sprintf(`
 			select example_id, bool_and(origin in (select id from gone.rows))
-			from (select example_id, unnest(origin_event_ids) as origin from curated.examples)
+			from (select example_id, unnest(origin_event_ids) as origin from (%[1]s))
 			group by example_id
 			having bool_or(origin in (select id from gone.rows))
 			union
-			select example_id, true from curated.examples where subject_id in (from gone.subjects)`
+			select example_id, true from (%[1]s) where subject_id in (from gone.subjects)`, strings.Join(made, " union all "))
 	}
 	return m.run(ctx,
 		fmt.Sprintf(`create or replace table gone.borne as select distinct name
@@ -208,13 +222,18 @@ func (m *match) letters(ctx context.Context) error {
 // counts gives how many rows each table is to lose. Dataset members count in
 // lists that have to be shortened.
 func (m *match) counts(ctx context.Context) (map[string]int64, error) {
+	var frozen string
+	for _, table := range m.datasets {
+		frozen += fmt.Sprintf(" union all select %s from %s where %s", duck.Literal(table), duck.TableIdent(table), m.condition(table))
+	}
 	rows, err := m.session.DB().QueryContext(ctx, fmt.Sprintf(`
 		select event_table, count(*) from (
 			select event_table from gone.events where (event_table, id) in (select (event_table, id) from gone.rows)
 			union all select %[1]s from %[2]s where %[3]s
-			union all select %[4]s from %[5]s where %[6]s)
+			union all select %[4]s from %[5]s where %[6]s
+			%[7]s)
 		group by event_table`,
-		duck.Literal(deadLetters), deadLetters, m.condition(deadLetters), duck.Literal(datasetMembers), datasetMembers, m.condition(datasetMembers)))
+		duck.Literal(deadLetters), deadLetters, m.condition(deadLetters), duck.Literal(datasetMembers), datasetMembers, m.condition(datasetMembers), frozen))
 	if err != nil {
 		return nil, err
 	}
@@ -233,6 +252,10 @@ func (m *match) counts(ctx context.Context) (map[string]int64, error) {
 
 // condition tells which rows of a table are concerned.
 func (m *match) condition(table string) string {
+	if slices.Contains(m.datasets, table) {
+		return "(subject_id in (from gone.subjects) or example_id in (from gone.ids)" +
+			" or list_has_any(origin_event_ids, (select coalesce(list(distinct id), []) from gone.rows)))"
+	}
 	if table == datasetMembers {
 		return "list_has_any(list_transform(coalesce(members, []), lambda x: x.subject_id), (select coalesce(list(name), []) from gone.subjects))" +
 			" or list_has_any(list_transform(coalesce(members, []), lambda x: x.example_id), (select coalesce(list(name), []) from gone.members))"

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 
 	"github.com/google/uuid"
@@ -68,8 +69,8 @@ func writeKept(ctx context.Context, lk *lake.Lake, m *match, table *lake.Snapsho
 		options += ", field_ids " + ids
 	}
 	var err error
-	file.Rows, err = m.session.ExecCount(ctx, fmt.Sprintf("copy (%s order by kafka_cluster, kafka_topic, kafka_partition, kafka_offset) to %s (%s)",
-		m.kept(table.Table, scan), duck.Literal(path), options))
+	file.Rows, err = m.session.ExecCount(ctx, fmt.Sprintf("copy (%s order by %s) to %s (%s)",
+		m.kept(table.Table, scan), m.order(table.Table), duck.Literal(path), options))
 	if err == nil && file.Rows > 0 {
 		if err = lake.SyncPath(path); err == nil {
 			err = lake.SyncPath(filepath.Dir(path))
@@ -84,6 +85,14 @@ func writeKept(ctx context.Context, lk *lake.Lake, m *match, table *lake.Snapsho
 	}
 	file.Bytes, file.ModifiedAt = info.Size(), info.ModTime().UTC()
 	return file, nil
+}
+
+// order is how a table's rows lie.
+func (m *match) order(table string) string {
+	if slices.Contains(m.datasets, table) {
+		return "example_id"
+	}
+	return "kafka_cluster, kafka_topic, kafka_partition, kafka_offset"
 }
 
 func removeIfThere(path string) error {
