@@ -73,10 +73,29 @@ func (s *Session) attach(ctx context.Context, lk *lake.Lake, moment Moment) (Pin
 		case err != nil:
 			return pinned, err
 		}
+		snapshot.Columns = asWritten(name, snapshot.Columns)
 		if err := s.Register(ctx, lk.Dir(), snapshot); err != nil {
 			return pinned, err
 		}
 		pinned.Versions[name] = snapshot.Version
 	}
 	return pinned, nil
+}
+
+// asWritten are the columns that this binary writes, and what else a table has:
+// an older weir's events lack some, which are to read as null.
+func asWritten(table string, columns []lake.Column) []lake.Column {
+	for _, payload := range lake.Payloads() {
+		if payload.Table != table {
+			continue
+		}
+		all := payload.Columns()
+		for _, column := range columns {
+			if !slices.ContainsFunc(all, func(c lake.Column) bool { return c.Name == column.Name }) {
+				all = append(all, column)
+			}
+		}
+		return all
+	}
+	return columns
 }

@@ -2,6 +2,7 @@ package duck_test
 
 import (
 	"context"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -32,6 +33,42 @@ func TestOpenLakeShowsTablesAndEmptyOnes(t *testing.T) {
 	}
 	if len(result.Rows) != 1 || result.Rows[0][0].String != "Say what you did." || result.Rows[0][1].String != "2026-01-02 03:04:05+00" {
 		t.Errorf("rows %v", result.Rows)
+	}
+}
+
+// Events that an older weir wrote lack columns: they read as null.
+func TestOpenLakeReadsOlderEvents(t *testing.T) {
+	ctx := t.Context()
+	lk := laketest.New(t)
+	payload, _ := lake.PayloadOf("weir.document.added.v1")
+	w, err := lk.NewEventWriter(ctx, payload)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer w.Abort()
+	event := lake.Event{ID: "a", Source: "test://", Type: payload.Type, Subject: "d1", Time: laketest.Start, Data: &lake.Document{Kind: "rules"}}
+	if err := w.Write(event, lake.RecordPosition{Cluster: laketest.Cluster, Topic: payload.Topic(), AppendedAt: laketest.Start}); err != nil {
+		t.Fatal(err)
+	}
+	file, err := w.Close(ctx)
+	if err != nil {
+		t.Fatal(err)
+	}
+	table, err := lk.Table(payload.Table)
+	if err != nil {
+		t.Fatal(err)
+	}
+	older := slices.DeleteFunc(payload.Columns(), func(c lake.Column) bool { return c.Name == "media_type" })
+	if _, err := table.Commit(ctx, lake.Commit{Operation: "append", Columns: older, Add: []lake.DataFile{file}}); err != nil {
+		t.Fatal(err)
+	}
+	session, _, err := duck.OpenLake(ctx, lk, duck.Options{Threads: 1})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer session.Close()
+	if got, err := session.Strings(ctx, "select kind || coalesce(media_type, ' of no type') from events.documents"); err != nil || len(got) != 1 || got[0] != "rules of no type" {
+		t.Errorf("%q, %v", got, err)
 	}
 }
 
