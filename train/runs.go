@@ -26,12 +26,16 @@ type Run struct {
 	DatasetHash    string    `json:"dataset_hash"`
 	Method         string    `json:"method"`
 	Phase          string    `json:"phase,omitempty"`
+	Plan           string    `json:"plan,omitempty"`         // planned run that it carries out, or is
+	ExportHash     string    `json:"export_hash,omitempty"`  // of the files that are trained on
+	DistillHash    string    `json:"distill_hash,omitempty"` // of the rules that they were distilled by
 	State          string    `json:"state"`
 	Config         string    `json:"config,omitempty"` // JSON
 	Error          string    `json:"error,omitempty"`
 	TrainedTokens  *int64    `json:"trained_tokens,omitempty"`
 	CostUSD        *float64  `json:"cost_usd,omitempty"`
 	DurationS      *float64  `json:"duration_s,omitempty"`
+	PlannedUSD     *float64  `json:"planned_cost_usd,omitempty"` // of a run that is only planned: see PlanRuns
 	Events         int64     `json:"events"`      // on record, checkpoints and states included
 	Checkpoints    int64     `json:"checkpoints"` // on record
 	PlannedAt      time.Time `json:"planned_at"`
@@ -58,7 +62,8 @@ select
     coalesce(arg_max(result_model, place), ''), coalesce(arg_max(dataset, place), ''), coalesce(arg_max(dataset_version, place), ''),
     coalesce(arg_max(dataset_hash, place), ''), coalesce(arg_max(method, place), ''), coalesce(arg_max(phase, place), ''),
     coalesce(arg_max(state, place), ''), coalesce(arg_max(config, place), ''), coalesce(arg_max(error, place) filter (where state is not null), ''),
-    arg_max(trained_tokens, place), arg_max(cost_usd, place), arg_max(duration_s, place),
+    coalesce(arg_max(plan, place), ''), coalesce(arg_max(export_hash, place), ''), coalesce(arg_max(distill_hash, place), ''),
+    arg_max(trained_tokens, place), arg_max(cost_usd, place), arg_max(duration_s, place), arg_max(planned_cost_usd, place),
     count(*), count(checkpoint), min(time), max(time),
 
 from changes
@@ -79,9 +84,9 @@ func Runs(ctx context.Context, lk *lake.Lake) (_ []Run, err error) {
 		for rows.Next() {
 			var r Run
 			var tokens sql.NullInt64
-			var cost, took sql.NullFloat64
+			var cost, took, planned sql.NullFloat64
 			if err := rows.Scan(&r.RunID, &r.JobID, &r.Provider, &r.BaseModel, &r.ResultModel, &r.Dataset, &r.DatasetVersion, &r.DatasetHash,
-				&r.Method, &r.Phase, &r.State, &r.Config, &r.Error, &tokens, &cost, &took, &r.Events, &r.Checkpoints, &r.PlannedAt, &r.UpdatedAt); err != nil {
+				&r.Method, &r.Phase, &r.State, &r.Config, &r.Error, &r.Plan, &r.ExportHash, &r.DistillHash, &tokens, &cost, &took, &planned, &r.Events, &r.Checkpoints, &r.PlannedAt, &r.UpdatedAt); err != nil {
 				return err
 			}
 			if tokens.Valid {
@@ -92,6 +97,9 @@ func Runs(ctx context.Context, lk *lake.Lake) (_ []Run, err error) {
 			}
 			if took.Valid {
 				r.DurationS = &took.Float64
+			}
+			if planned.Valid {
+				r.PlannedUSD = &planned.Float64
 			}
 			r.PlannedAt, r.UpdatedAt = r.PlannedAt.UTC(), r.UpdatedAt.UTC()
 			runs = append(runs, r)
@@ -180,7 +188,8 @@ func tag(runID string) string { return "weir-" + runID[:8] }
 func (r Run) event(at time.Time, change lake.TrainingRun, parts ...string) lake.Event {
 	change.RunID, change.JobID, change.Provider, change.BaseModel = r.RunID, r.JobID, r.Provider, r.BaseModel
 	change.Dataset, change.DatasetVersion, change.DatasetHash = r.Dataset, r.DatasetVersion, r.DatasetHash
-	change.Method, change.Phase = r.Method, r.Phase
+	change.Method, change.Phase, change.Plan = r.Method, r.Phase, r.Plan
+	change.ExportHash, change.DistillHash = r.ExportHash, r.DistillHash
 	return lake.Event{
 		ID:     lake.StableID(append([]string{"training-run", r.RunID}, parts...)...),
 		Source: "weir://train/" + r.Provider, Type: stateEvent, Subject: "training:" + r.RunID, Time: at.UTC(), Data: &change,

@@ -28,6 +28,7 @@ type Plan struct {
 	Method         string // sft or dpo
 	Phase          string // of the plan; a label
 	Suffix         string // of the resulting model's name; a label
+	Planned        string // run of runs.yaml that this carries out; a label
 	Hyper          Hyper
 	MaxUSD         float64 // refuse what is estimated above it; 0: no limit
 	Again          bool    // train the same once more
@@ -113,6 +114,7 @@ func (t *Trainer) submit(ctx context.Context, p Plan) (Run, error) {
 	case *estimate > p.MaxUSD:
 		return run, fmt.Errorf("%w: about $%.2f, the limit is $%.2f", ErrTooDear, *estimate, p.MaxUSD)
 	}
+	run.Plan, run.ExportHash = p.Planned, manifest.ContentHash
 	text, err := json.Marshal(config{Hyper: p.Hyper, EstimatedUSD: estimate})
 	if err != nil {
 		return run, err

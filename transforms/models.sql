@@ -7,7 +7,8 @@
 -- rules:
 --   run         by its events; a final state is its last word whatever its clock says, before that the latest counts
 --   metrics     last: at the highest step that has the metric; best: the least of what is named loss, error or
---               perplexity, the greatest of the others; epoch and counts are no metrics
+--               perplexity, the greatest of an accuracy, reward, score or margin; others have none. What a provider
+--               tells beside its words stands under data
 --   alias       of the latest promotion to it, unless that model was retired since: one model at a time
 --   standing    promoted: an alias names it; retired: the last decision on it; superseded: another took its alias;
 --               candidate: it succeeded and nobody has decided; none: there is no model
@@ -108,12 +109,15 @@ told as (
         the_run,
         step,
         place,
-        metrics,
-        unnest(json_keys(metrics)) as metric,
+        case when json_type(metrics, '$.data') = 'OBJECT' then json_extract(metrics, '$.data') else metrics::json end as metrics,
 
     from changes
 
     where json_valid(metrics) and json_type(metrics) = 'OBJECT'
+),
+
+named as (
+    select *, unnest(json_keys(metrics)) as metric from told
 ),
 
 measured as (
@@ -123,9 +127,12 @@ measured as (
         place,
         metric,
         try_cast(json_extract_string(metrics, '$."' || metric || '"') as double) as value,
-        regexp_matches(metric, 'loss|error|perplexity') as is_least_best,
+        case
+            when regexp_matches(metric, 'loss|error|perplexity') then 'least'
+            when regexp_matches(metric, 'accura|acc$|reward|score|margin|f1') then 'greatest'
+        end as best,
 
-    from told
+    from named
 
     where metric not in ('step', 'epoch', 'total_steps', 'current_steps') and metric not like '%"%'
 ),
@@ -135,8 +142,8 @@ curves as (
         the_run,
         metric,
         arg_max(value, (coalesce(step, -1), place)) as last_value,
-        case when any_value(is_least_best) then min(value) else max(value) end as best_value,
-        case when any_value(is_least_best) then arg_min(step, (value, step)) else arg_max(step, (value, -step)) end as best_step,
+        case any_value(best) when 'least' then min(value) when 'greatest' then max(value) end as best_value,
+        case any_value(best) when 'least' then arg_min(step, (value, step)) when 'greatest' then arg_max(step, (value, -step)) end as best_step,
 
     from measured
 
