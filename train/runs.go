@@ -36,8 +36,8 @@ type Run struct {
 	CostUSD        *float64  `json:"cost_usd,omitempty"`
 	DurationS      *float64  `json:"duration_s,omitempty"`
 	PlannedUSD     *float64  `json:"planned_cost_usd,omitempty"` // of a run that is only planned: see PlanRuns
-	Events         int64     `json:"events"`      // on record, checkpoints and states included
-	Checkpoints    int64     `json:"checkpoints"` // on record
+	Events         int64     `json:"events"`                     // on record, checkpoints and states included
+	Checkpoints    int64     `json:"checkpoints"`                // on record
 	PlannedAt      time.Time `json:"planned_at"`
 	UpdatedAt      time.Time `json:"updated_at"`
 }
