@@ -17,7 +17,7 @@ func trainCommand(e env) *cli.Command {
 		Name:        "train",
 		Usage:       "have models trained, and keep on record what became of it",
 		Description: "With --brokers a weir sink has to run: what is in the lake decides what may be sent.",
-		Subcommands: []*cli.Command{trainSubmit(e), trainWatch(e), trainCancel(e), trainList(e), trainRecord(e)},
+		Subcommands: []*cli.Command{trainSubmit(e), trainWatch(e), trainCancel(e), trainList(e), trainRecord(e), trainPlan(e)},
 	}
 }
 
@@ -52,6 +52,7 @@ func trainSubmit(e env) *cli.Command {
 			&cli.StringFlag{Name: "model", Usage: "base `MODEL`, as the provider calls it"},
 			&cli.StringFlag{Name: "method", Usage: "`METHOD`: sft or dpo", Value: "sft"},
 			&cli.StringFlag{Name: "phase", Usage: "training `PHASE` of your plan; a label"},
+			&cli.StringFlag{Name: "plan", Usage: "`NAME` of the planned run that it carries out: see train plan"},
 			&cli.StringFlag{Name: "suffix", Usage: "`TEXT` for the resulting model's name"},
 			&cli.Int64Flag{Name: "epochs", Usage: "`N`; without it the provider decides"},
 			&cli.Int64Flag{Name: "batch-size", Usage: "`N`; without it the provider decides"},
@@ -96,7 +97,7 @@ func runTrainSubmit(e env, c *cli.Context) error {
 	}
 	run, err := trainer.Submit(c.Context, train.Plan{
 		Export: c.String("export"), Dataset: version.Dataset, DatasetVersion: version.Version, DatasetHash: version.ContentHash,
-		Model: c.String("model"), Method: c.String("method"), Phase: c.String("phase"), Suffix: c.String("suffix"),
+		Model: c.String("model"), Method: c.String("method"), Phase: c.String("phase"), Suffix: c.String("suffix"), Planned: c.String("plan"),
 		Hyper: train.Hyper{
 			Epochs: int64Of(c, "epochs"), BatchSize: int64Of(c, "batch-size"), LearningRate: float64Of(c, "learning-rate"),
 			LoRARank: int64Of(c, "lora-rank"), Seed: int64Of(c, "seed"),
@@ -268,6 +269,8 @@ func printRuns(e env, runs []train.Run) {
 		cost, tokens, model := "-", "-", r.BaseModel
 		if r.CostUSD != nil {
 			cost = fmt.Sprintf("$%.2f", *r.CostUSD)
+		} else if r.PlannedUSD != nil {
+			cost = fmt.Sprintf("~$%.2f", *r.PlannedUSD)
 		}
 		if r.TrainedTokens != nil {
 			tokens = count(*r.TrainedTokens)

@@ -31,6 +31,7 @@ func trainRecord(e env) *cli.Command {
 			&cli.StringFlag{Name: "result-model", Usage: "`MODEL` that came out, as its calls will name it"},
 			&cli.StringFlag{Name: "method", Usage: "`METHOD`: sft or dpo", Value: "sft"},
 			&cli.StringFlag{Name: "phase", Usage: "training `PHASE` of your plan; a label"},
+			&cli.StringFlag{Name: "plan", Usage: "`NAME` of the planned run that it carries out: see train plan"},
 			&cli.StringFlag{Name: "state", Usage: "`STATE` that the log does not show: failed or cancelled"},
 			&cli.StringFlag{Name: "error", Usage: "why it failed, `TEXT`"},
 			&cli.Float64Flag{Name: "cost", Usage: "what it has cost so far, `USD`"},
@@ -73,7 +74,7 @@ func trainRecord(e env) *cli.Command {
 				Run: train.Run{
 					RunID: c.String("run"), Provider: c.String("trainer"), BaseModel: c.String("model"), ResultModel: c.String("result-model"),
 					Dataset: version.Dataset, DatasetVersion: version.Version, DatasetHash: version.ContentHash,
-					Method: c.String("method"), Phase: c.String("phase"),
+					Method: c.String("method"), Phase: c.String("phase"), Plan: c.String("plan"),
 				},
 				State: c.String("state"), Error: c.String("error"), CostUSD: float64Of(c, "cost"),
 			}, log)
