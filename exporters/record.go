@@ -26,8 +26,9 @@ type Recorded struct {
 	Dataset     string `json:"dataset"` // export-<target>
 	Version     string `json:"version"` // of the members and the files: the same export has the same
 	ContentHash string `json:"content_hash"`
-	Members     int64  `json:"members"` // examples that have a line
-	IsNew       bool   `json:"is_new"`  // false: the lake has it already, and nothing was sent
+	ExportHash  string `json:"export_hash"` // of the files
+	Members     int64  `json:"members"`     // examples that have a line
+	IsNew       bool   `json:"is_new"`      // false: the lake has it already, and nothing was sent
 }
 
 // Record sends what an export holds as events: up to 5,000 members each, and
@@ -48,7 +49,7 @@ func record(ctx context.Context, lk *lake.Lake, dir string, now time.Time, send 
 	if err != nil {
 		return Recorded{}, err
 	}
-	r := Recorded{Dataset: "export-" + manifest.Target}
+	r := Recorded{Dataset: "export-" + manifest.Target, ExportHash: manifest.ContentHash}
 	content := lake.NewMemberHash()
 	err = readMembers(dir, manifest, func(m lake.DatasetMember) error {
 		r.Members++

@@ -36,7 +36,7 @@ actual as (
 compared as (
     select
         case when planned.plan is not null or actual.plan is not null then 1 else 2 end as place,
-        coalesce(planned.plan, actual.plan, '(not planned)') as plan,
+        coalesce(planned.plan, actual.plan, 'unplanned') as plan,
         coalesce(planned.base_model, case when actual.run_count = 1 then actual.base_model end) as base_model,
         case when actual.plan is null and actual.run_count > 1 then actual.run_count || ' runs' else coalesce(actual.status, planned.state) end as status,
         coalesce(actual.run_count, 0) as runs,
@@ -81,11 +81,11 @@ select
     runs,
     planned_examples as examples,
     round(planned_hours, 2) as hours,
-    round(actual_hours, 2) as actual_h,
+    round(actual_hours, 2) as ran_h,
     round(case when place = 3 then differences.hours else actual_hours - planned_hours end, 2) as diff_h,
     round(planned_cost, 2) as usd,
-    round(actual_cost, 2) as actual_usd,
-    round(case when place = 3 then differences.cost_usd else actual_cost - planned_cost end, 2) as diff_usd,
+    round(actual_cost, 2) as spent,
+    round(case when place = 3 then differences.cost_usd else actual_cost - planned_cost end, 2) as diff,
 
 from summed
 

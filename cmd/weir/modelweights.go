@@ -96,9 +96,18 @@ func printArtifacts(e env, list []registry.Artifact) {
 		if a.Step != nil {
 			kind = fmt.Sprintf("%s %d", a.Kind, *a.Step)
 		}
-		rows = append(rows, []string{a.RunID, kind, a.Place, size, a.Hash[:min(len(a.Hash), 12)], fate, a.Why})
+		rows = append(rows, []string{a.RunID, kind, ending(a.Place, 32), size, a.Hash[:min(len(a.Hash), 12)], fate, a.Why})
 	}
 	printTable(e.stdout, []column{
 		{name: "run"}, {name: "kind"}, {name: "lies at"}, {name: "size", right: true}, {name: "sha256"}, {name: "fate"}, {name: "why"},
 	}, rows)
+}
+
+// ending is the end of a long path or URI, which tells more than its beginning.
+func ending(path string, width int) string {
+	runes := []rune(path)
+	if len(runes) <= width {
+		return path
+	}
+	return "…" + string(runes[len(runes)-width+1:])
 }

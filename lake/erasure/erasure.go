@@ -30,8 +30,9 @@ type Options struct {
 	// to find a name within a dead letter's body.
 	Names []string
 	// Record puts events into the lake: hashes of the ids that the erased leave
-	// behind, before their rows go. It returns when they are there. Without it
-	// (nil), what others say of such a row later is not recognised.
+	// behind, before their rows go, and which models had seen them. It returns
+	// when they are there. Without it (nil), what others say of such a row later is
+	// not recognised, and no model is tainted.
 	Record func(context.Context, []lake.Event) error
 	// Derive brings the derived tables up to date with the events. It is called
 	// once the events are rewritten; nil: they are as the caller wants them.
@@ -132,6 +133,9 @@ func apply(ctx context.Context, lk *lake.Lake, opts Options, report *Report) err
 		if nothing, err := allDone(ctx, lk, requests); err != nil || nothing {
 			return err
 		}
+	}
+	if err := recordTaints(ctx, lk, opts.Record, requests); err != nil {
+		return err
 	}
 	opts.Fault("erase.after-events")
 	if opts.Derive != nil {
