@@ -80,6 +80,7 @@ select
     status,
     runs,
     planned_examples as examples,
+    actual_examples as used,
     round(planned_hours, 2) as hours,
     round(actual_hours, 2) as ran_h,
     round(case when place = 3 then differences.hours else actual_hours - planned_hours end, 2) as diff_h,

@@ -82,9 +82,14 @@ var live = []string{
 	"curated.training", "curated.model_decisions", "curated.dataset_versions", "curated.dataset_members", "curated.results", "curated.models",
 }
 
+// built are those that are read as they were built; empty, where they were not.
+var built = []string{
+	"curated.erased", "curated.tainted_models", "curated.examples", "curated.example_keys", "curated.funnel", "curated.lineage",
+}
+
 // Open opens a session in which the registry and what it is made of stand as
-// the events have them now; other derived tables are as they were built, or
-// empty.
+// the events have them now. Of the other derived tables those that lineage asks
+// are as they were built, or empty.
 func Open(ctx context.Context, lk *lake.Lake) (*duck.Session, error) {
 	session, pinned, err := duck.OpenLake(ctx, lk, duck.Options{Threads: 2})
 	if err != nil {
@@ -104,18 +109,17 @@ func register(ctx context.Context, lk *lake.Lake, session *duck.Session, version
 	byName := map[string]*derive.Table{}
 	for _, table := range tables {
 		byName[table.Name] = table
-		if _, built := versions[table.Name]; !built {
-			if err := session.RegisterQuery(ctx, table.Name, duck.EmptySelect(table.Columns)); err != nil {
-				return err
-			}
+	}
+	for _, name := range built {
+		if _, ok := versions[name]; ok {
+			continue
+		}
+		if err := session.RegisterQuery(ctx, name, duck.EmptySelect(byName[name].Columns)); err != nil {
+			return err
 		}
 	}
 	for _, name := range live {
-		table, ok := byName[name]
-		if !ok {
-			return fmt.Errorf("registry: %s: %w", name, lake.ErrNoTable)
-		}
-		if err := session.RegisterQuery(ctx, name, table.SQL()); err != nil {
+		if err := session.RegisterQuery(ctx, name, byName[name].SQL()); err != nil {
 			return err
 		}
 	}

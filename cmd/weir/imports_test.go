@@ -26,12 +26,13 @@ var mayImport = map[string][]string{
 	"distill":    {"lake", "exporters", "augment"},
 	"train":      {"lake", "exporters", "retry"},
 	"retry":      {},
+	"lineage":    {"lake"},
 	"registry":   {"lake", "transforms", "exporters"},
 	"queries":    {},
 	"dashboard":  {"lake", "transforms", "evalsql"},
 	"docs":       {}, // its tests may use anything
 	"faults":     {}, // tests only, which use what we did not write
-	"cmd":        {"lake", "ingest", "transforms", "exporters", "evalsql", "augment", "review", "dataset", "train", "registry", "retry", "distill", "queries", "dashboard", "testdata"},
+	"cmd":        {"lake", "ingest", "transforms", "exporters", "evalsql", "augment", "review", "dataset", "train", "lineage", "registry", "retry", "distill", "queries", "dashboard", "testdata"},
 }
 
 // onlyThere are libraries that belong to one folder.
