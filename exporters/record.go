@@ -26,7 +26,8 @@ type Recorded struct {
 	Dataset     string `json:"dataset"` // export-<target>
 	Version     string `json:"version"` // of the members and the files: the same export has the same
 	ContentHash string `json:"content_hash"`
-	ExportHash  string `json:"export_hash"` // of the files
+	ExportHash  string `json:"export_hash"`            // of the files
+	DistillHash string `json:"distill_hash,omitempty"` // of the rules that shortened the examples
 	Members     int64  `json:"members"`     // examples that have a line
 	IsNew       bool   `json:"is_new"`      // false: the lake has it already, and nothing was sent
 }
@@ -50,6 +51,9 @@ func record(ctx context.Context, lk *lake.Lake, dir string, now time.Time, send 
 		return Recorded{}, err
 	}
 	r := Recorded{Dataset: "export-" + manifest.Target, ExportHash: manifest.ContentHash}
+	if manifest.Distill != nil {
+		r.DistillHash = manifest.Distill.Hash
+	}
 	content := lake.NewMemberHash()
 	err = readMembers(dir, manifest, func(m lake.DatasetMember) error {
 		r.Members++

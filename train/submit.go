@@ -115,6 +115,9 @@ func (t *Trainer) submit(ctx context.Context, p Plan) (Run, error) {
 		return run, fmt.Errorf("%w: about $%.2f, the limit is $%.2f", ErrTooDear, *estimate, p.MaxUSD)
 	}
 	run.Plan, run.ExportHash = p.Planned, manifest.ContentHash
+	if manifest.Distill != nil {
+		run.DistillHash = manifest.Distill.Hash
+	}
 	text, err := json.Marshal(config{Hyper: p.Hyper, EstimatedUSD: estimate})
 	if err != nil {
 		return run, err

@@ -73,7 +73,7 @@ func trainRecord(e env) *cli.Command {
 			run, err := train.RecordLog(c.Context, lk, send, train.Local{
 				Run: train.Run{
 					RunID: c.String("run"), Provider: c.String("trainer"), BaseModel: c.String("model"), ResultModel: c.String("result-model"),
-					Dataset: version.Dataset, DatasetVersion: version.Version, DatasetHash: version.ContentHash, ExportHash: version.ExportHash,
+					Dataset: version.Dataset, DatasetVersion: version.Version, DatasetHash: version.ContentHash, ExportHash: version.ExportHash, DistillHash: version.DistillHash,
 					Method: c.String("method"), Phase: c.String("phase"), Plan: c.String("plan"),
 				},
 				State: c.String("state"), Error: c.String("error"), CostUSD: float64Of(c, "cost"),
