@@ -28,8 +28,8 @@ type Recorded struct {
 	ContentHash string `json:"content_hash"`
 	ExportHash  string `json:"export_hash"`            // of the files
 	DistillHash string `json:"distill_hash,omitempty"` // of the rules that shortened the examples
-	Members     int64  `json:"members"`     // examples that have a line
-	IsNew       bool   `json:"is_new"`      // false: the lake has it already, and nothing was sent
+	Members     int64  `json:"members"`                // examples that have a line
+	IsNew       bool   `json:"is_new"`                 // false: the lake has it already, and nothing was sent
 }
 
 // Record sends what an export holds as events: up to 5,000 members each, and
