@@ -27,6 +27,21 @@ type Example struct {
 	OriginEventIDs    []string // events that the example was made from
 	ParallelToolCalls *bool
 	SuccessScore      *float64 // 0 to 1
+	Against           *Against // the example is one of a preference pair; nil: it is not
+}
+
+// Against is the worse way to go on, of a preference pair: a row of
+// curated.preference_pairs. The example's messages are the context that both
+// share and then the better way.
+type Against struct {
+	PairID         string
+	Basis          string         // what says which is better: edit, review, outcome, judge or retry
+	Context        int            // messages of the example that both share
+	Messages       []lake.Message // the worse way, from where they part
+	ExampleID      string         // example that holds it
+	SubjectID      string         // of that example, and so on
+	ContentHash    string
+	OriginEventIDs []string
 }
 
 // IsTarget tells whether the tokens of a message are trained. A weight that is
@@ -54,5 +69,10 @@ func (e Example) Clone() Example {
 		e.Messages[i].ToolCalls = slices.Clone(e.Messages[i].ToolCalls)
 	}
 	e.Tools = slices.Clone(e.Tools)
+	if e.Against != nil {
+		against := *e.Against
+		against.Messages = Example{Messages: against.Messages}.Clone().Messages
+		e.Against = &against
+	}
 	return e
 }

@@ -1,7 +1,6 @@
 package target
 
 import (
-	"bytes"
 	"encoding/json"
 
 	"github.com/weir-lake/weir/exporters/canonical"
@@ -48,25 +47,22 @@ type (
 // encodeChat writes an example in the chat form. weight says what stands on a
 // message; nil: nothing.
 func encodeChat(e *canonical.Example, weight func(lake.Message) *int) ([]byte, error) {
-	line := chatLine{ParallelToolCalls: e.ParallelToolCalls, Messages: make([]chatMessage, len(e.Messages))}
-	for i, m := range e.Messages {
+	return encodeLine(chatLine{chatMessages(e.Messages, weight), chatTools(e.Tools), e.ParallelToolCalls})
+}
+
+func chatMessages(messages []lake.Message, weight func(lake.Message) *int) []chatMessage {
+	list := make([]chatMessage, len(messages))
+	for i, m := range messages {
 		out := chatMessage{Role: m.Role, Name: m.Name, Reasoning: m.Reasoning, ToolCallID: m.ToolCallID, Weight: weight(m)}
 		if m.Content != "" || len(m.ToolCalls) == 0 {
-			out.Content = &e.Messages[i].Content
+			out.Content = &messages[i].Content
 		}
 		for _, call := range m.ToolCalls {
 			out.ToolCalls = append(out.ToolCalls, chatCall{call.ID, "function", chatFunction{call.Name, call.Arguments}})
 		}
-		line.Messages[i] = out
+		list[i] = out
 	}
-	for _, tool := range e.Tools {
-		line.Tools = append(line.Tools, chatTool{"function", chatDefinition{tool.Name, tool.Description, json.RawMessage(tool.Parameters)}})
-	}
-	var buf bytes.Buffer
-	enc := json.NewEncoder(&buf)
-	enc.SetEscapeHTML(false)
-	if err := enc.Encode(line); err != nil {
-		return nil, err
-	}
-	return bytes.TrimSuffix(buf.Bytes(), []byte("\n")), nil
+	return list
 }
+
+func unweighted(lake.Message) *int { return nil }

@@ -94,6 +94,28 @@ func (c *checker) add(rule, path, format string, args ...any) {
 	c.findings = append(c.findings, Finding{Path: path, Rule: rule, What: fmt.Sprintf(format, args...)})
 }
 
+// within runs checks whose paths begin at a key of the line.
+func (c *checker) within(key string, check func()) {
+	before := len(c.findings)
+	check()
+	for i := before; i < len(c.findings); i++ {
+		if f := &c.findings[i]; f.Path == "" {
+			f.Path = key
+		} else {
+			f.Path = key + "." + f.Path
+		}
+	}
+}
+
+// flag checks a boolean that may be missing.
+func (c *checker) flag(o object, key string) {
+	if value, ok := o[key]; ok {
+		if _, ok := value.(bool); !ok {
+			c.add(ruleType, key, "is no boolean")
+		}
+	}
+}
+
 func index(path string, i int) string { return path + "[" + strconv.Itoa(i) + "]" }
 
 // field puts a key behind a path.

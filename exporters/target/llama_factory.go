@@ -26,7 +26,7 @@ func llamaFactory() *Target {
 		Alternates: true, oneFile: true, HasReasoning: true,
 		loss:     lossAll,
 		fits:     []pass{userFirst, replyAfterTool, objectArguments, textOrCalls, plainThoughts, joinResults, toolParameters, toolProperties},
-		sidecars: datasetInfo,
+		sidecars: func() []Sidecar { return datasetInfo(false) },
 		encode:   encodeShareGPT,
 		check:    checkShareGPT,
 	}
@@ -89,8 +89,15 @@ type (
 )
 
 func encodeShareGPT(e *canonical.Example) ([]byte, error) {
-	var line shareGPTLine
-	for _, m := range e.Messages {
+	line, err := shareGPTOf(e.Messages, e.Tools)
+	if err != nil {
+		return nil, err
+	}
+	return encodeLine(line)
+}
+
+func shareGPTOf(messages []lake.Message, tools []lake.Tool) (line shareGPTLine, err error) {
+	for _, m := range messages {
 		switch {
 		case m.Role == "system":
 			line.System = m.Content
@@ -111,29 +118,34 @@ func encodeShareGPT(e *canonical.Example) ([]byte, error) {
 			}
 			text, err := encodeLine(value)
 			if err != nil {
-				return nil, err
+				return line, err
 			}
 			line.Conversations = append(line.Conversations, shareGPTTurn{"function_call", thought(m) + string(text)})
 		}
 	}
-	if len(e.Tools) > 0 {
-		var tools []chatDefinition
-		for _, tool := range e.Tools {
-			tools = append(tools, chatDefinition{tool.Name, tool.Description, json.RawMessage(tool.Parameters)})
+	if len(tools) > 0 {
+		var list []chatDefinition
+		for _, tool := range tools {
+			list = append(list, chatDefinition{tool.Name, tool.Description, json.RawMessage(tool.Parameters)})
 		}
-		text, err := encodeLine(tools)
+		text, err := encodeLine(list)
 		if err != nil {
-			return nil, err
+			return line, err
 		}
 		line.Tools = string(text)
 	}
-	return encodeLine(line)
+	return line, nil
 }
 
-func datasetInfo() []Sidecar {
+// datasetInfo declares the files: of conversations, or of pairs.
+func datasetInfo(ranking bool) []Sidecar {
+	kind, columns := "", ""
+	if ranking {
+		kind, columns = `"ranking":true,`, `,"chosen":"chosen","rejected":"rejected"`
+	}
 	set := func(file string) string {
-		return `{"file_name":"` + file + `","formatting":"sharegpt",` +
-			`"columns":{"messages":"conversations","system":"system","tools":"tools"},` +
+		return `{"file_name":"` + file + `","formatting":"sharegpt",` + kind +
+			`"columns":{"messages":"conversations","system":"system","tools":"tools"` + columns + `},` +
 			`"tags":{"role_tag":"from","content_tag":"value","user_tag":"human","assistant_tag":"gpt",` +
 			`"observation_tag":"observation","function_tag":"function_call","system_tag":"system"}}`
 	}
@@ -143,44 +155,60 @@ func datasetInfo() []Sidecar {
 
 func checkShareGPT(c *checker, line object) {
 	c.keys(line, "", "conversations", "system", "tools")
+	hasTools := c.shareGPTOpening(line)
+	turns := c.list(line, "", "conversations")
+	c.shareGPTTurns(turns, hasTools)
+	if len(turns)%2 == 1 {
+		c.add(ruleEnding, index("conversations", len(turns)-1), "is the last message and no reply: the row would be skipped")
+	}
+}
+
+// shareGPTOpening checks what stands beside the conversation, and tells whether
+// tools are declared.
+func (c *checker) shareGPTOpening(line object) bool {
 	if value, ok := line["system"]; ok && value != nil {
 		c.text(line, "", "system")
 	}
-	hasTools := c.shareGPTTools(line)
-	turns := c.list(line, "", "conversations")
+	return c.shareGPTTools(line)
+}
+
+func (c *checker) shareGPTTurns(turns []object, hasTools bool) {
 	for i, turn := range turns {
 		at := index("conversations", i)
-		if len(turn) == 0 {
-			continue
-		}
-		c.keys(turn, at, "from", "value")
-		from, value := c.text(turn, at, "from"), c.text(turn, at, "value")
 		wanted := "human or observation"
 		if i%2 == 1 {
 			wanted = "gpt or function_call"
 		}
-		switch from {
-		case "human", "observation", "gpt", "function_call":
-			if !strings.Contains(wanted, from) {
-				c.add(ruleOrder, at+".from", "is %q at a place of %s: the row would be skipped", from, wanted)
-			}
-		default:
-			c.add(ruleRole, at+".from", "is %q; known are human, observation, gpt, function_call", from)
-		}
+		from := c.shareGPTTurn(turn, at, wanted, hasTools)
 		if from == "observation" && (i == 0 || turns[i-1]["from"] != "function_call") {
 			c.add(ruleAnswer, at, "is an observation that follows no call")
 		}
-		if from == "function_call" {
-			_, value = cutThought(value)
-			c.namedCalls(value, at+".value", true)
-			if !hasTools {
-				c.add(ruleTool, "tools", "is missing, and %s calls", at)
-			}
+	}
+}
+
+// shareGPTTurn checks a turn at a place of wanted, and gives whose it is.
+func (c *checker) shareGPTTurn(turn object, at, wanted string, hasTools bool) string {
+	if len(turn) == 0 {
+		return ""
+	}
+	c.keys(turn, at, "from", "value")
+	from, value := c.text(turn, at, "from"), c.text(turn, at, "value")
+	switch from {
+	case "human", "observation", "gpt", "function_call":
+		if !strings.Contains(wanted, from) {
+			c.add(ruleOrder, at+".from", "is %q at a place of %s: the row would be skipped", from, wanted)
+		}
+	default:
+		c.add(ruleRole, at+".from", "is %q; known are human, observation, gpt, function_call", from)
+	}
+	if from == "function_call" {
+		_, value = cutThought(value)
+		c.namedCalls(value, at+".value", true)
+		if !hasTools {
+			c.add(ruleTool, "tools", "is missing, and %s calls", at)
 		}
 	}
-	if len(turns)%2 == 1 {
-		c.add(ruleEnding, index("conversations", len(turns)-1), "is the last message and no reply: the row would be skipped")
-	}
+	return from
 }
 
 func (c *checker) shareGPTTools(line object) bool {

@@ -32,11 +32,7 @@ func openAI() *Target {
 func checkOpenAI(c *checker, line object) {
 	c.keys(line, "", "messages", "tools", "parallel_tool_calls", "functions")
 	hasTools := c.tools(line, 128)
-	if value, ok := line["parallel_tool_calls"]; ok {
-		if _, ok := value.(bool); !ok {
-			c.add(ruleType, "parallel_tool_calls", "is no boolean")
-		}
-	}
+	c.flag(line, "parallel_tool_calls")
 	messages := c.messages(line)
 	trained := false
 	for i, m := range messages {

@@ -27,6 +27,8 @@ const (
 	RuleNoCalls        Rule = "calls_not_expressible"
 	RuleReserved       Rule = "reserved_text"
 	RuleNamed          Rule = "names_removed_text"
+	RuleNoPair         Rule = "no_preference_pair"
+	RuleSameReplies    Rule = "replies_became_equal"
 
 	RuleDivided        Rule = "divided"
 	RuleTargetTooLong  Rule = "target_too_long"
@@ -66,6 +68,7 @@ const (
 	RuleToolsOmitted    Rule = "tools_omitted"
 	RuleResultWrapped   Rule = "result_wrapped"
 	RuleResultsJoined   Rule = "results_joined"
+	RuleFirstReply      Rule = "rest_of_reply_omitted"
 )
 
 // RuleInfo says what a rule does.
@@ -100,6 +103,8 @@ var ruleInfo = []RuleInfo{
 	{RuleNoCalls, true, "there are calls, and the format has none"},
 	{RuleReserved, true, "a text has a string that the provider reserves: its job would fail"},
 	{RuleNamed, true, "an answer names what the distillation rules took out of the prompt"},
+	{RuleNoPair, true, "the example is no preference pair, or one without a reply on either side"},
+	{RuleSameReplies, true, "without what the format cannot carry, the better and the worse reply are equal"},
 	{RuleDivided, false, "longer than the limit: divided at human prompts, else at calls; each piece repeats the opening"},
 	{RuleTargetTooLong, false, "a trained message and what it answers are longer than the limit: left out of the pieces"},
 	{RuleTailTrimmed, false, "messages after the last trained one: they would only cost tokens"},
@@ -137,6 +142,7 @@ var ruleInfo = []RuleInfo{
 	{RuleToolsOmitted, false, "tools were declared and not called; the format has none"},
 	{RuleResultWrapped, false, "a tool result that is no JSON object was put into one"},
 	{RuleResultsJoined, false, "the results of parallel calls became one, in the order of the calls"},
+	{RuleFirstReply, false, "the better or the worse way to go on is longer than an answer of the format: what follows the first message, or the first turn, is left out"},
 }
 
 // Losses counts how often each rule fired on an example.

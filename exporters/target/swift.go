@@ -4,6 +4,7 @@ import (
 	"encoding/json"
 
 	"github.com/weir-lake/weir/exporters/canonical"
+	"github.com/weir-lake/weir/lake"
 )
 
 // swift is ms-swift's own form: each call and each result is a message of its
@@ -42,8 +43,16 @@ func encodeSwift(e *canonical.Example) ([]byte, error) {
 	if err != nil {
 		return nil, err
 	}
-	line := swiftLine{Tools: tools}
-	for _, m := range e.Messages {
+	messages, err := swiftMessages(e.Messages)
+	if err != nil {
+		return nil, err
+	}
+	return encodeLine(swiftLine{messages, tools})
+}
+
+func swiftMessages(messages []lake.Message) ([]swiftMessage, error) {
+	var list []swiftMessage
+	for _, m := range messages {
 		out := swiftMessage{Role: m.Role, Content: thought(m) + m.Content}
 		if m.Role == "tool" {
 			out.Role = "tool_response"
@@ -53,34 +62,42 @@ func encodeSwift(e *canonical.Example) ([]byte, error) {
 			out.Loss = &trained
 		}
 		if out.Content != "" || len(m.ToolCalls) == 0 {
-			line.Messages = append(line.Messages, out)
+			list = append(list, out)
 		}
 		for _, call := range m.ToolCalls {
 			text, err := encodeLine(namedCall{call.Name, json.RawMessage(call.Arguments)})
 			if err != nil {
 				return nil, err
 			}
-			line.Messages = append(line.Messages, swiftMessage{"tool_call", string(text), out.Loss})
+			list = append(list, swiftMessage{"tool_call", string(text), out.Loss})
 		}
 	}
-	return encodeLine(line)
+	return list, nil
 }
 
 func checkSwift(c *checker, line object) {
 	c.keys(line, "", "messages", "tools")
-	hasTools := false
-	if value, ok := line["tools"]; ok {
-		hasTools = true
-		if _, isText := value.(string); !isText {
-			c.add(ruleType, "tools", "is no string of JSON")
-		} else {
-			c.tools(line, 0)
-		}
+	hasTools := c.swiftTools(line)
+	c.swiftMessagesOf(c.messages(line), "messages", hasTools)
+}
+
+func (c *checker) swiftTools(line object) bool {
+	value, ok := line["tools"]
+	if !ok {
+		return false
 	}
-	messages := c.messages(line)
+	if _, isText := value.(string); !isText {
+		c.add(ruleType, "tools", "is no string of JSON")
+	} else {
+		c.tools(line, 0)
+	}
+	return true
+}
+
+func (c *checker) swiftMessagesOf(messages []object, path string, hasTools bool) {
 	trained, open, before := false, 0, ""
 	for i, m := range messages {
-		at := index("messages", i)
+		at := index(path, i)
 		role := c.role(m, at, "system", "user", "assistant", "tool_call", "tool_response", "tool")
 		if len(m) == 0 {
 			continue
@@ -119,9 +136,9 @@ func checkSwift(c *checker, line object) {
 		before = role
 	}
 	if len(messages) > 0 && !trained {
-		c.add(ruleTrained, "messages", "no assistant message is trained")
+		c.add(ruleTrained, path, "no assistant message is trained")
 	}
 	if n := len(messages); n > 0 && before != "assistant" && before != "tool_call" {
-		c.add(ruleEnding, index("messages", n-1), "is the last message and no assistant's")
+		c.add(ruleEnding, index(path, n-1), "is the last message and no assistant's")
 	}
 }

@@ -31,6 +31,8 @@ type Target struct {
 	HasNames     bool // a message can name its speaker; else the name goes before the text
 	HasReasoning bool // an assistant message carries the reasoning before it
 	Alternates   bool // system stands first and user and assistant take turns
+	Pairs        bool // its lines are preference pairs
+	OneReply     bool // of a pair, each way to go on is one message
 	CanForbid    bool // parallel_tool_calls can be said
 	BOM          bool // files begin with a byte order mark; elsewhere none may
 
@@ -43,8 +45,9 @@ type Target struct {
 	sidecars func() []Sidecar // files that its trainer wants beside the lines
 	calls    callForm
 
-	encode func(*canonical.Example) ([]byte, error)
-	check  func(*checker, object)
+	encode     func(*canonical.Example) ([]byte, error)
+	encodePair func(*preference) ([]byte, error)
+	check      func(*checker, object)
 }
 
 // pass makes an example fit, or says why it does not.
@@ -87,6 +90,7 @@ func All() []*Target {
 		openAI(), azure(), fireworks(), together(), mistral(),
 		gemini(), bedrockNova(), bedrockClaude(),
 		trl(), trlCompletion(), axolotl(), llamaFactory(), mlx(), swift(),
+		openAIDPO(), azureDPO(), fireworksDPO(), togetherDPO(), trlDPO(), axolotlDPO(), llamaFactoryDPO(), swiftDPO(),
 	}
 }
 
@@ -132,9 +136,13 @@ type Result struct {
 	Losses  Losses // rules that changed it, the drop among them
 }
 
-// Convert makes an example's lines: one, or several where it is too long. The
-// example is not changed. An error is a fault of weir's, never of the data.
+// Convert makes an example's lines: one, or several where it is too long or the
+// target trains one reply a line; of a preference pair one. The example is not
+// changed. An error is a fault of weir's, never of the data.
 func (t *Target) Convert(example canonical.Example, opts Options) (Result, error) {
+	if t.Pairs {
+		return t.convertPair(example, opts)
+	}
 	work := example.Clone()
 	losses := Losses{}
 	if rule := t.prepare(&work, opts, losses); rule != "" {

@@ -19,6 +19,15 @@ const (
 	swiftLineOK    = `{"messages":[{"role":"user","content":"a"},{"role":"tool_call","content":"{\"name\":\"f\",\"arguments\":{}}","loss":true},{"role":"tool_response","content":"x"},{"role":"assistant","content":"b","loss":false}],"tools":"[{\"type\":\"function\",\"function\":{\"name\":\"f\"}}]"}`
 )
 
+const (
+	choiceLineOK   = `{"input":{"messages":[{"role":"user","content":"a"}]},"preferred_output":[{"role":"assistant","content":"b"}],"non_preferred_output":[{"role":"assistant","content":"c"}]}`
+	choiceToolsOK  = `{"input":{"messages":[{"role":"user","content":"a"}],"tools":[{"type":"function","function":{"name":"f"}}]},"preferred_output":[{"role":"assistant","tool_calls":[{"id":"1","type":"function","function":{"name":"f","arguments":"{}"}}]}],"non_preferred_output":[{"role":"assistant","content":"c"}]}`
+	trlPairOK      = `{"prompt":[{"role":"user","content":"a"}],"chosen":[{"role":"assistant","content":"b"}],"rejected":[{"role":"assistant","content":"c"}]}`
+	axolotlPairOK  = `{"messages":[{"role":"user","content":"a"}],"chosen":{"role":"assistant","content":"b"},"rejected":{"role":"assistant","content":"c"}}`
+	shareGPTPairOK = `{"conversations":[{"from":"human","value":"a"}],"chosen":{"from":"gpt","value":"b"},"rejected":{"from":"gpt","value":"c"},"system":"","tools":""}`
+	swiftPairOK    = `{"messages":[{"role":"user","content":"a"},{"role":"assistant","content":"b"}],"rejected_response":[{"role":"assistant","content":"c"}]}`
+)
+
 // Lines that weir did not write, for the targets that check_test.go leaves
 // out: the rules that each breaks. edit replaces a text of the line by another.
 var targetCases = []struct {
@@ -102,6 +111,39 @@ var targetCases = []struct {
 	{target: "ms-swift", name: "tools_as_list", line: `{"messages":[{"role":"user","content":"a"},{"role":"assistant","content":"b"}],"tools":[]}`, want: []string{ruleType}},
 	{target: "mlx", name: "tools", line: toolLine},
 	{target: "mlx", name: "tools_in_a_text", line: plainLine, edit: []string{`]}`, `],"tools":"[]"}`}, want: []string{ruleType}},
+	{target: "openai-dpo", name: "text", line: choiceLineOK},
+	{target: "openai-dpo", name: "tools", line: choiceToolsOK},
+	{target: "openai-dpo", name: "completions_of_early_2025", line: choiceLineOK, edit: []string{`preferred_output`, `preferred_completion`}, want: []string{ruleMissing, ruleMissing, ruleKey, ruleKey}},
+	{target: "openai-dpo", name: "two_answers", line: choiceLineOK, edit: []string{`{"role":"assistant","content":"b"}`, `{"role":"assistant","content":"b"},{"role":"assistant","content":"b"}`}, want: []string{ruleOrder}},
+	{target: "openai-dpo", name: "answer_of_the_user", line: choiceLineOK, edit: []string{`{"role":"assistant","content":"b"}`, `{"role":"user","content":"b"}`}, want: []string{ruleTrained, ruleRole}},
+	{target: "openai-dpo", name: "answer_as_text", line: choiceLineOK, edit: []string{`[{"role":"assistant","content":"b"}]`, `"b"`}, want: []string{ruleType}},
+	{target: "openai-dpo", name: "weight", line: choiceLineOK, edit: []string{`"content":"b"`, `"content":"b","weight":1`}, want: []string{ruleKey}},
+	{target: "openai-dpo", name: "no_input", line: choiceLineOK, edit: []string{`"input":{"messages":[{"role":"user","content":"a"}]},`, ``}, want: []string{ruleMissing}},
+	{target: "openai-dpo", name: "call_without_tools", line: choiceToolsOK, edit: []string{`,"tools":[{"type":"function","function":{"name":"f"}}]`, ``}, want: []string{ruleTool}},
+	{target: "openai-dpo", name: "messages_beside", line: plainLine, want: []string{ruleMissing, ruleMissing, ruleMissing, ruleKey}},
+	{target: "azure-dpo", name: "several_messages", line: choiceToolsOK, edit: []string{`"preferred_output":[{"role":"assistant","tool_calls":[{"id":"1","type":"function","function":{"name":"f","arguments":"{}"}}]}]`, `"preferred_output":[{"role":"assistant","tool_calls":[{"id":"1","type":"function","function":{"name":"f","arguments":"{}"}}]},{"role":"tool","tool_call_id":"1","content":"x"},{"role":"assistant","content":"b"}]`}},
+	{target: "azure-dpo", name: "no_assistant", line: choiceLineOK, edit: []string{`{"role":"assistant","content":"b"}`, `{"role":"tool","tool_call_id":"1","content":"b"}`}, want: []string{ruleTrained}},
+	{target: "fireworks-dpo", name: "text", line: choiceLineOK},
+	{target: "fireworks-dpo", name: "late_system", line: choiceLineOK, edit: []string{`{"role":"user","content":"a"}`, `{"role":"user","content":"a"},{"role":"system","content":"s"}`}, want: []string{ruleOrder}},
+	{target: "together-dpo", name: "tools_in_the_input", line: choiceToolsOK},
+	{target: "together-dpo", name: "tools_at_the_top", line: choiceLineOK, edit: []string{`]}],`, `]}],"tools":[],`, `"b"}],`, `"b"}],"tools":[],`}, want: []string{ruleKey}},
+	{target: "together-dpo", name: "two_users", line: choiceLineOK, edit: []string{`{"role":"user","content":"a"}`, `{"role":"user","content":"a"},{"role":"user","content":"a"}`}, want: []string{ruleOrder}},
+	{target: "trl-dpo", name: "text", line: trlPairOK},
+	{target: "trl-dpo", name: "no_prompt", line: trlPairOK, edit: []string{`"prompt":[{"role":"user","content":"a"}],`, ``}, want: []string{ruleMissing}},
+	{target: "trl-dpo", name: "prompt_of_the_system", line: trlPairOK, edit: []string{`"user"`, `"system"`}, want: []string{ruleEnding}},
+	{target: "trl-dpo", name: "chosen_of_the_user", line: trlPairOK, edit: []string{`"chosen":[{"role":"assistant"`, `"chosen":[{"role":"user"`}, want: []string{ruleTrained}},
+	{target: "axolotl-dpo", name: "text", line: axolotlPairOK},
+	{target: "axolotl-dpo", name: "chosen_as_list", line: axolotlPairOK, edit: []string{`"chosen":{"role":"assistant","content":"b"}`, `"chosen":[{"role":"assistant","content":"b"}]`}, want: []string{ruleMissing}},
+	{target: "axolotl-dpo", name: "tools", line: axolotlPairOK, edit: []string{`"messages"`, `"tools":[],"messages"`}, want: []string{ruleKey}},
+	{target: "llama-factory-dpo", name: "text", line: shareGPTPairOK},
+	{target: "llama-factory-dpo", name: "even", line: shareGPTPairOK, edit: []string{`{"from":"human","value":"a"}`, `{"from":"human","value":"a"},{"from":"gpt","value":"a"}`}, want: []string{ruleEnding}},
+	{target: "llama-factory-dpo", name: "rejected_human", line: shareGPTPairOK, edit: []string{`"rejected":{"from":"gpt"`, `"rejected":{"from":"human"`}, want: []string{ruleOrder}},
+	{target: "llama-factory-dpo", name: "rejected_as_text", line: shareGPTPairOK, edit: []string{`"rejected":{"from":"gpt","value":"c"}`, `"rejected":"c"`}, want: []string{ruleMissing}},
+	{target: "ms-swift-dpo", name: "list", line: swiftPairOK},
+	{target: "ms-swift-dpo", name: "text", line: swiftPairOK, edit: []string{`[{"role":"assistant","content":"c"}]`, `"c"`}},
+	{target: "ms-swift-dpo", name: "equal_text", line: swiftPairOK, edit: []string{`[{"role":"assistant","content":"c"}]`, `"b"`}, want: []string{ruleTrained}},
+	{target: "ms-swift-dpo", name: "user_in_the_answer", line: swiftPairOK, edit: []string{`[{"role":"assistant","content":"c"}]`, `[{"role":"user","content":"d"},{"role":"assistant","content":"c"}]`}, want: []string{ruleRole}},
+	{target: "ms-swift-dpo", name: "no_rejected", line: plainLine, want: []string{ruleMissing}},
 	{target: "mlx", name: "no_messages", line: `{"text":"a"}`, want: []string{ruleMissing, ruleKey}},
 }
 
