@@ -78,7 +78,7 @@ func export(ctx context.Context, lk *lake.Lake, t *target.Target, opts Options) 
 		return Manifest{}, err
 	}
 	defer session.Close()
-	from, err := openSource(ctx, lk, session, pinned, opts)
+	from, err := openSource(ctx, lk, session, pinned, opts, t.Pairs)
 	if err != nil {
 		return Manifest{}, err
 	}

@@ -37,6 +37,7 @@ type Manifest struct {
 	Compression string      `json:"compression,omitempty"`
 	Dataset     *DatasetRef `json:"dataset,omitempty"` // the version that was exported; null: what the funnel sends to each side
 	Files       []File      `json:"files"`
+	Unit        string      `json:"unit,omitempty"` // what the examples of the splits are: empty: examples; else UnitPair
 	Splits      []Split     `json:"splits"`
 	Examples    int64       `json:"examples"` // of the lake: the fates add up to it
 	Fates       []Fate      `json:"fates"`
@@ -51,6 +52,7 @@ type Manifest struct {
 
 	losses           map[target.Rule]Loss // while examples are counted
 	validationGroups int64
+	pairs            map[string]int64 // preference pairs of each side; nil: examples were exported
 }
 
 // File is a file of the export.
@@ -61,6 +63,9 @@ type File struct {
 	Bytes  int64  `json:"bytes"`
 	SHA256 string `json:"sha256"`
 }
+
+// UnitPair says that the examples of an export are preference pairs.
+const UnitPair = "preference_pair"
 
 // Split is a side of the split: examples = exported + dropped.
 type Split struct {
@@ -136,6 +141,9 @@ func (m *Manifest) readLake(ctx context.Context, session *duck.Session, lk *lake
 		m.Splits[i].Split = split
 	}
 	m.Examples, m.Fates, m.Leaks, m.Reviews, m.Dataset = from.state.Examples, from.state.Fates, from.state.Leaks, from.state.Reviews, from.dataset
+	if m.pairs = from.pairs; m.pairs != nil {
+		m.Unit = UnitPair
+	}
 	if err := session.Get(ctx, from.validationGroups, &m.validationGroups); err != nil {
 		return err
 	}
@@ -209,6 +217,9 @@ func (m *Manifest) finish(out *files) {
 	if m.split("validation").Lines > 0 && m.validationGroups < FewValidationGroups {
 		m.Warnings = append(m.Warnings, fmt.Sprintf("validation has %d independent groups, fewer than %d: its loss says little", m.validationGroups, FewValidationGroups))
 	}
+	if m.pairs != nil && m.pairs["train"]+m.pairs["validation"] == 0 {
+		m.Warnings = append(m.Warnings, "the lake has no preference pairs: they are two answers to one context of which a review, an outcome or a judge says which is better")
+	}
 	if m.Cost.TrainUSDPerMTok != nil {
 		usd := float64(m.split("train").Tokens) / 1e6 * *m.Cost.TrainUSDPerMTok
 		m.Cost.EpochUSD = &usd
@@ -219,6 +230,12 @@ func (m *Manifest) finish(out *files) {
 // was exported or dropped there, and nothing else was.
 func (m *Manifest) addUp() error {
 	for _, split := range m.Splits {
+		if m.pairs != nil {
+			if pairs := m.pairs[split.Split]; pairs != split.Examples {
+				return lake.WithHint(fmt.Errorf("curated.preference_pairs has %d pairs for %s, %d were found with both examples there", pairs, split.Split, split.Examples), "weir transform")
+			}
+			continue
+		}
 		if m.Dataset != nil {
 			if rows := m.Dataset.Sides[split.Split]; rows != split.Examples {
 				return fmt.Errorf("dataset %s has %d rows for %s, %d were found", m.Dataset.Name, rows, split.Split, split.Examples)

@@ -107,6 +107,16 @@ func record(ctx context.Context, lk *lake.Lake, dir string, now time.Time, send 
 
 // readMembers gives the examples that have a line in an export, by id.
 func readMembers(dir string, manifest Manifest, each func(lake.DatasetMember) error) error {
+	read := func(each func(lake.DatasetMember) error) error { return readLineage(dir, manifest, each) }
+	if manifest.Unit == UnitPair {
+		return pairMembers(read, each)
+	}
+	return read(each)
+}
+
+// readLineage gives the example of each line of an export, in the order of the
+// lines; lines in a row of one example count once.
+func readLineage(dir string, manifest Manifest, each func(lake.DatasetMember) error) error {
 	const name = lineageName
 	i := slices.IndexFunc(manifest.Files, func(f File) bool { return f.Name == name })
 	if i < 0 {

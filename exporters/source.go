@@ -4,6 +4,7 @@ import (
 	"context"
 	_ "embed"
 	"fmt"
+	"slices"
 	"strings"
 
 	"github.com/weir-lake/weir/exporters/canonical"
@@ -43,7 +44,8 @@ type source struct {
 	tables           []string
 	versions         map[string]int64 // of the tables
 	state            frozen.State
-	dataset          *DatasetRef // nil: the funnel's sides
+	dataset          *DatasetRef      // nil: the funnel's sides
+	pairs            map[string]int64 // preference pairs of each side; nil: examples are exported
 }
 
 // DatasetRef is the dataset version that an export was made from.
@@ -67,11 +69,18 @@ func (d *DatasetRef) ref() string {
 	return d.Name + "@" + d.Version
 }
 
-func openSource(ctx context.Context, lk *lake.Lake, session *duck.Session, pinned duck.Pinned, opts Options) (*source, error) {
+func openSource(ctx context.Context, lk *lake.Lake, session *duck.Session, pinned duck.Pinned, opts Options, pairs bool) (*source, error) {
+	tables := sourceTables
+	if pairs {
+		if err := checkPairs(opts); err != nil {
+			return nil, err
+		}
+		tables = slices.Concat(sourceTables, pairTables)
+	}
 	if opts.Dataset != (frozen.Ref{}) {
 		return openDataset(ctx, lk, session, opts.Dataset)
 	}
-	for _, table := range sourceTables {
+	for _, table := range tables {
 		if err := pinned.Gone[table]; err != nil {
 			return nil, err
 		}
@@ -85,10 +94,14 @@ func openSource(ctx context.Context, lk *lake.Lake, session *duck.Session, pinne
 		}
 	}
 	state, err := frozen.ReadState(ctx, session)
-	return &source{
+	from := &source{
 		examples: examplesSQL, agents: agentsSQL, validationGroups: liveValidationGroups,
-		tables: sourceTables, versions: pinned.Versions, state: state,
-	}, err
+		tables: tables, versions: pinned.Versions, state: state,
+	}
+	if err == nil && pairs {
+		err = from.ofPairs(ctx, session)
+	}
+	return from, err
 }
 
 // openDataset makes a frozen version the source. What the manifest says of the

@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"errors"
 	"io"
+	"slices"
 	"strconv"
 	"sync"
 
@@ -56,13 +57,24 @@ func (w *worker) tokens(line target.Line) (all, trained int64) {
 			trained += int64(w.counter.Reply(m))
 		}
 	}
+	if against := line.Example.Against; against != nil {
+		for _, m := range against.Messages {
+			all += int64(w.counter.Message(m))
+			trained += int64(w.counter.Reply(m))
+		}
+	}
 	return all, trained
 }
 
-// supervised counts what is to be trained of an example.
+// supervised counts what is to be trained of an example; of a pair, what the
+// assistant says on both sides.
 func (w *worker) supervised(example canonical.Example) (n int64) {
-	for _, m := range example.Messages {
-		if canonical.IsTarget(m) {
+	messages := example.Messages
+	if example.Against != nil {
+		messages = slices.Concat(messages[example.Against.Context:], example.Against.Messages)
+	}
+	for _, m := range messages {
+		if canonical.IsTarget(m) || example.Against != nil && m.Role == "assistant" {
 			n += int64(w.counter.Reply(m))
 		}
 	}
@@ -77,8 +89,10 @@ type converted struct {
 	// supervised are the tokens that are to be trained of the example.
 	supervised int64
 	loss       []byte       // its line among the losses; nil: none
-	origin     []byte       // its lines among the lineage, without file and line
 	distilled  *distillLine // nil: without rules
+	// origins are lines among the lineage for each line, without file and line:
+	// one, of a pair two.
+	origins [][]byte
 }
 
 type convertedLine struct {
@@ -99,7 +113,9 @@ func (w *worker) example(example canonical.Example) (c converted, err error) {
 		return c, err
 	}
 	if len(c.result.Losses) > 0 {
-		c.loss, err = json.Marshal(lossLine{ExampleID: example.ID, Split: example.Split, Dropped: string(c.result.Dropped), Rules: c.result.Losses})
+		c.loss, err = json.Marshal(lossLine{
+			ExampleID: example.ID, PairID: pairID(example), Split: example.Split, Dropped: string(c.result.Dropped), Rules: c.result.Losses,
+		})
 		if err != nil {
 			return c, err
 		}
@@ -113,10 +129,38 @@ func (w *worker) example(example canonical.Example) (c converted, err error) {
 		c.supervised = w.supervised(example)
 	}
 	c.result.Lines = nil
-	c.origin, err = json.Marshal(lineageOrigin{
-		ExampleID: example.ID, SubjectID: example.SubjectID, ContentHash: example.ContentHash, OriginEventIDs: example.OriginEventIDs,
-	})
+	c.origins, err = originsOf(example)
 	return c, err
+}
+
+// originsOf is where the lines of an example are from, in JSON.
+func originsOf(example canonical.Example) ([][]byte, error) {
+	origins := []lineageOrigin{{
+		ExampleID: example.ID, SubjectID: example.SubjectID, ContentHash: example.ContentHash, OriginEventIDs: example.OriginEventIDs,
+	}}
+	if against := example.Against; against != nil {
+		origins[0].PairID, origins[0].Role = against.PairID, "chosen"
+		origins = append(origins, lineageOrigin{
+			ExampleID: against.ExampleID, SubjectID: against.SubjectID, ContentHash: against.ContentHash, OriginEventIDs: against.OriginEventIDs,
+			PairID: against.PairID, Role: "rejected",
+		})
+	}
+	var texts [][]byte
+	for _, origin := range origins {
+		text, err := json.Marshal(origin)
+		if err != nil {
+			return nil, err
+		}
+		texts = append(texts, text)
+	}
+	return texts, nil
+}
+
+func pairID(example canonical.Example) string {
+	if example.Against == nil {
+		return ""
+	}
+	return example.Against.PairID
 }
 
 // batch is some examples on their way.
@@ -227,8 +271,10 @@ func (e *exporting) put(c *converted, out *files) error {
 			return err
 		}
 		e.manifest.countLine(c.split, line.targets, line.all, line.trained)
-		if err := out.lineage.line(lineage(file.name, file.lines, c.origin)); err != nil {
-			return err
+		for _, origin := range c.origins {
+			if err := out.lineage.line(lineage(file.name, file.lines, origin)); err != nil {
+				return err
+			}
 		}
 	}
 	return nil
@@ -246,6 +292,8 @@ type lineageOrigin struct {
 	SubjectID      string   `json:"subject_id"`
 	ContentHash    string   `json:"content_hash"`
 	OriginEventIDs []string `json:"origin_event_ids"`
+	PairID         string   `json:"pair_id,omitempty"` // of a preference pair, whose lines have two origins
+	Role           string   `json:"role,omitempty"`    // there: chosen or rejected
 }
 
 // lineageStart is how each lineageLine begins: the name follows.
@@ -263,6 +311,7 @@ func lineage(file string, line int64, origin []byte) []byte {
 // lossLine says what a conversion did to an example.
 type lossLine struct {
 	ExampleID string        `json:"example_id"`
+	PairID    string        `json:"pair_id,omitempty"`
 	Split     string        `json:"split"`
 	Dropped   string        `json:"dropped,omitempty"` // rule that dropped it
 	Rules     target.Losses `json:"rules"`             // how often each rule fired

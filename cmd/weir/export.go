@@ -3,6 +3,7 @@ package main
 import (
 	"context"
 	"fmt"
+	"slices"
 	"strings"
 	"time"
 
@@ -33,6 +34,7 @@ func exportCommand(e env) *cli.Command {
 			"that would not change is left alone.\n\n" +
 			"With --dataset it is written from the rows that weir dataset build froze. Without, from those that\n" +
 			"the funnel sends to each side now; with --as-of, as the tables were, unless someone was erased since.\n\n" +
+			"The targets that end in -dpo get preference pairs: two answers to one context, and which is better.\n\n" +
 			"A file that the target's limit of size or lines does not allow is divided: train-00001-of-00003.jsonl.\n\n" +
 			"With --record the export enters the lake as a dataset version with its members. From then on they and\n" +
 			"their groups keep their side of the split, and weir erase tells which versions held somebody: use it\n" +
@@ -101,7 +103,11 @@ func exportCommand(e env) *cli.Command {
 			if c.Bool("json") {
 				return printJSON(e.stdout, shown)
 			}
-			printTable(e.stdout, exportColumns, exportRows(c.String("out"), manifest))
+			columns := slices.Clone(exportColumns)
+			if manifest.Unit == exporters.UnitPair {
+				columns[1].name = "pairs"
+			}
+			printTable(e.stdout, columns, exportRows(c.String("out"), manifest))
 			printLosses(e, manifest)
 			if r := shown.Recorded; r != nil {
 				how := "recorded"

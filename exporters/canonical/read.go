@@ -74,6 +74,13 @@ var Columns = []string{
 	"tool_choice", "messages", "tools", "origin_event_ids", "parallel_tool_calls", "success_score",
 }
 
+// PairColumns follow in a file of preference pairs, in the order of the fields of
+// Against.
+var PairColumns = []string{
+	"pair_id", "basis", "context_count", "rejected_messages", "rejected_example_id", "rejected_subject_id",
+	"rejected_content_hash", "rejected_origin_event_ids",
+}
+
 // decode turns a record into examples. The strings share the record's memory,
 // which the garbage collector keeps as long as one of them lives.
 func decode(record arrow.RecordBatch) ([]Example, error) {
@@ -88,6 +95,10 @@ func decode(record arrow.RecordBatch) ([]Example, error) {
 	}
 	messages, tools, origins := d.messages("messages"), d.tools("tools"), d.texts("origin_event_ids")
 	parallel, score := d.boolean("parallel_tool_calls"), d.number("success_score")
+	against := func(int) *Against { return nil }
+	if _, isPairs := columns[PairColumns[0]]; isPairs {
+		against = d.against()
+	}
 	if d.err != nil {
 		return nil, fmt.Errorf("read examples: %w", d.err)
 	}
@@ -98,9 +109,21 @@ func decode(record arrow.RecordBatch) ([]Example, error) {
 			*field(e) = texts[i](row)
 		}
 		e.Messages, e.Tools, e.OriginEventIDs = messages(row), tools(row), origins(row)
-		e.ParallelToolCalls, e.SuccessScore = parallel(row), score(row)
+		e.ParallelToolCalls, e.SuccessScore, e.Against = parallel(row), score(row), against(row)
 	}
 	return examples, nil
+}
+
+func (d *decoder) against() func(int) *Against {
+	id, basis, context := d.text("pair_id"), d.text("basis"), d.integer("context_count")
+	messages, example, subject := d.messages("rejected_messages"), d.text("rejected_example_id"), d.text("rejected_subject_id")
+	hash, origins := d.text("rejected_content_hash"), d.texts("rejected_origin_event_ids")
+	return func(i int) *Against {
+		return &Against{
+			PairID: id(i), Basis: basis(i), Context: int(context(i)), Messages: messages(i), ExampleID: example(i),
+			SubjectID: subject(i), ContentHash: hash(i), OriginEventIDs: origins(i),
+		}
+	}
 }
 
 // textFields are the fields of the first of Columns.
@@ -160,6 +183,14 @@ func (d *decoder) boolean(name string) func(int) *bool {
 		value := values.Value(i)
 		return &value
 	}
+}
+
+func (d *decoder) integer(name string) func(int) int64 {
+	values, ok := column[*array.Int64](d, name)
+	if !ok {
+		return nil
+	}
+	return values.Value
 }
 
 func (d *decoder) number(name string) func(int) *float64 {
