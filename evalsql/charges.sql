@@ -13,6 +13,8 @@
 --   experiment      VARCHAR      none: part of no A/B test
 --   arm             VARCHAR      none: part of no A/B test
 --   arm_basis       VARCHAR      assigned, logged or none
+--   unit_kind       VARCHAR      of the A/B test: conversation, task or person; null: part of none
+--   unit_id         VARCHAR      what was assigned; the conversation where the arm is as logged
 --   basis           VARCHAR      of the cost: see analysis.call_costs
 --   input_tokens    BIGINT       tokens sent, cached ones included
 --   cached_tokens   BIGINT       tokens of the input that were read from the provider's cache
@@ -59,6 +61,8 @@ assigned as (
         units.call_id,
         assignments.experiment,
         assignments.arm,
+        assignments.unit_kind,
+        assignments.unit_id,
 
     from units
     inner join curated.assignments as assignments on units.unit_kind = assignments.unit_kind and units.unit_id = assignments.unit_id
@@ -87,6 +91,14 @@ select
         when charged.experiment is not null and charged.arm is not null then 'logged'
         else 'none'
     end as arm_basis,
+    case
+        when assigned.arm is not null then assigned.unit_kind
+        when charged.experiment is not null and charged.arm is not null then 'conversation'
+    end as unit_kind,
+    case
+        when assigned.arm is not null then assigned.unit_id
+        when charged.experiment is not null and charged.arm is not null then coalesce(charged.conversation_id, charged.subject_id)
+    end as unit_id,
     charged.basis,
     charged.input_tokens,
     charged.cached_tokens,

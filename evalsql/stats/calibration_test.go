@@ -39,6 +39,21 @@ func atRate(t *testing.T, what string, rejected, n int, nominal float64, conserv
 // fifth of all.
 func cost(r *rand.Rand) float64 { return math.Exp(1.5*r.NormFloat64() - 4) }
 
+// moments are kept from value to value (Welford, Technometrics 4, 1962).
+type moments struct {
+	n        int64
+	mean, m2 float64
+}
+
+func (m *moments) add(value float64) {
+	m.n++
+	distance := value - m.mean
+	m.mean += distance / float64(m.n)
+	m.m2 += distance * (value - m.mean)
+}
+
+func (m *moments) errorSquared() float64 { return m.m2 / float64(m.n-1) / float64(m.n) }
+
 // TestCalibrationFixed draws A/A tests that are looked at once.
 func TestCalibrationFixed(t *testing.T) {
 	n := simulations(t, 1000)
@@ -58,7 +73,7 @@ func TestCalibrationFixed(t *testing.T) {
 			for i := range clusters {
 				level := r.NormFloat64()
 				calls := 1 + r.IntN(8)
-				clusters[i].N = int64(calls)
+				clusters[i].N = float64(calls)
 				for range calls {
 					clusters[i].Sum += level + 0.5*r.NormFloat64()
 				}
@@ -113,7 +128,7 @@ func TestCalibrationPeeking(t *testing.T) {
 	r := rand.New(rand.NewPCG(2, 2))
 	var naive, mean, rate, allocation int
 	for range n {
-		var arms [2]Sample
+		var arms [2]moments
 		var peeked, ever, outside, uneven bool
 		rates := NewRateSequence(share, 0.95)
 		for i := range units {
@@ -122,7 +137,7 @@ func TestCalibrationPeeking(t *testing.T) {
 			if isFirst {
 				arm = 0
 			}
-			arms[arm].Add(cost(r))
+			arms[arm].add(cost(r))
 			passed := 0.0
 			if r.Float64() < 0.9 {
 				passed = 1
@@ -131,13 +146,13 @@ func TestCalibrationPeeking(t *testing.T) {
 			if (i+1)%50 != 0 {
 				continue
 			}
-			d := arms[0].Mean - arms[1].Mean
+			d := arms[0].mean - arms[1].mean
 			peeked = peeked || i > 200 && math.Abs(d) > 1.96*math.Sqrt(arms[0].errorSquared()+arms[1].errorSquared())
-			s := MeanSequence(arms[0], arms[1], 0.95, 2000)
+			s := sequence(d, arms[0].errorSquared()+arms[1].errorSquared(), int(arms[0].n), int(arms[1].n), 0.95, 2000)
 			ever = ever || s.Low > 0 || s.High < 0
 			s = rates.Interval()
 			outside = outside || s.Low > 0 || s.High < 0
-			uneven = uneven || Allocation([]int64{arms[0].N, arms[1].N}, []float64{share, 1 - share}) < 0.001
+			uneven = uneven || Allocation([]int64{arms[0].n, arms[1].n}, []float64{share, 1 - share}) < 0.001
 		}
 		for i, is := range []bool{peeked, ever, outside, uneven} {
 			if is {
@@ -155,9 +170,9 @@ func TestCalibrationPeeking(t *testing.T) {
 func TestPowerToSeeFivePoints(t *testing.T) {
 	n := simulations(t, 100)
 	r := rand.New(rand.NewPCG(3, 3))
-	var fixed, sequence int
+	var fixed, sequential int
 	for range n {
-		var arms [2]Sample
+		var arms [2]moments
 		var successes [2]int64
 		for i := range 4000 {
 			arm, p := 1, 0.80
@@ -169,17 +184,17 @@ func TestPowerToSeeFivePoints(t *testing.T) {
 				passed = 1
 				successes[arm]++
 			}
-			arms[arm].Add(passed)
+			arms[arm].add(passed)
 		}
-		if RateDifference(successes[0], arms[0].N, successes[1], arms[1].N, 0.95).Low > 0 {
+		if RateDifference(successes[0], arms[0].n, successes[1], arms[1].n, 0.95).Low > 0 {
 			fixed++
 		}
-		if MeanSequence(arms[0], arms[1], 0.95, 4000).Low > 0 {
-			sequence++
+		if sequence(arms[0].mean-arms[1].mean, arms[0].errorSquared()+arms[1].errorSquared(), 2000, 2000, 0.95, 4000).Low > 0 {
+			sequential++
 		}
 	}
 	power := float64(fixed) / float64(n)
-	t.Logf("+5 points on 80 %%, 2,000 an arm: found %.1f %% of %d at the end, %.1f %% by the sequence", 100*power, n, 100*float64(sequence)/float64(n))
+	t.Logf("+5 points on 80 %%, 2,000 an arm: found %.1f %% of %d at the end, %.1f %% by the sequence", 100*power, n, 100*float64(sequential)/float64(n))
 	if power < 0.8 {
 		t.Errorf("power %.2f, at least 0.8 was to be", power)
 	}

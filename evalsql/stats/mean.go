@@ -47,13 +47,14 @@ func student(estimate, err, degrees, level float64) (Interval, float64) {
 // Cluster is what was seen of one unit of assignment: a user, a task, a
 // scenario with its trials.
 type Cluster struct {
-	N   int64   // values
-	Sum float64 // of them
+	N   float64 // values, or what a sum is to be counted per
+	Sum float64
 }
 
-// ClusterMean is the mean over all values of clusters with Student's interval on
-// the number of clusters: values of one cluster are not independent
-// (linearised ratio; Cochran, Sampling Techniques, 1977, §6.3 and §9.8).
+// ClusterMean is the mean over all values of clusters, or the ratio of two
+// totals, with Student's interval on the number of clusters: values of one
+// cluster are not independent (linearised ratio; Cochran, Sampling Techniques,
+// 1977, §6.3 and §9.8). Every cluster given counts, also one with N = 0.
 func ClusterMean(clusters []Cluster, level float64) Interval {
 	mean, variance, k := clusterMean(clusters)
 	if k < 2 {
@@ -76,18 +77,81 @@ func ClusterWelch(first, second []Cluster, level float64) (Interval, float64) {
 }
 
 func clusterMean(clusters []Cluster) (mean, variance float64, k int) {
+	k = len(clusters)
 	var n, sum float64
 	for _, c := range clusters {
-		if c.N > 0 {
-			k, n, sum = k+1, n+float64(c.N), sum+c.Sum
-		}
+		n, sum = n+c.N, sum+c.Sum
 	}
 	mean = sum / n
 	for _, c := range clusters {
-		residual := c.Sum - mean*float64(c.N)
+		residual := c.Sum - mean*c.N
 		variance += residual * residual
 	}
 	return mean, variance * float64(k) / float64(k-1) / (n * n), k
+}
+
+// ClusterDeviation is the spread that one cluster brings: the error of the mean
+// of k clusters is this over the root of k.
+func ClusterDeviation(clusters []Cluster) float64 {
+	_, variance, k := clusterMean(clusters)
+	return math.Sqrt(variance * float64(k))
+}
+
+// ClusterQuantile is a quantile of all values of clusters. Its interval are the
+// values at the ends of the interval of the rate that lies at or below it
+// (Woodruff, Journal of the American Statistical Association 47, 1952), by
+// cluster. Where an end lies beyond the values there is none.
+func ClusterQuantile(clusters [][]float64, p, level float64) Interval {
+	all := slices.Sorted(func(yield func(float64) bool) {
+		for _, values := range clusters {
+			for _, v := range values {
+				if !yield(v) {
+					return
+				}
+			}
+		}
+	})
+	if len(all) == 0 {
+		return unknown(math.NaN())
+	}
+	n := float64(len(all))
+	at := func(rate float64) float64 {
+		rank := int(math.Ceil(rate*n)) - 1
+		if rank < 0 || rank >= len(all) {
+			return math.NaN()
+		}
+		return all[rank]
+	}
+	estimate := all[max(0, int(math.Ceil(p*n))-1)]
+	below := make([]Cluster, len(clusters))
+	for i, values := range clusters {
+		below[i].N = float64(len(values))
+		for _, v := range values {
+			if v <= estimate {
+				below[i].Sum++
+			}
+		}
+	}
+	_, variance, k := clusterMean(below)
+	if k < 2 {
+		return unknown(estimate)
+	}
+	// Of few clusters, or such that are all alike, the variance may be less than
+	// that of as many single values.
+	half := studentT(level, float64(k-1)) * math.Sqrt(math.Max(variance, p*(1-p)/n))
+	return Interval{Estimate: estimate, Low: at(p - half), High: at(p + half)}
+}
+
+// Mover is the difference of two independent estimates, the first less the
+// second, from their own intervals (Zou and Donner, Statistics in Medicine 27,
+// 2008).
+func Mover(first, second Interval) Interval {
+	d := first.Estimate - second.Estimate
+	return Interval{
+		Estimate: d,
+		Low:      d - math.Hypot(first.Estimate-first.Low, second.High-second.Estimate),
+		High:     d + math.Hypot(first.High-first.Estimate, second.Estimate-second.Low),
+	}
 }
 
 // Wilcoxon tests by signed ranks that paired differences lie around 0. Pairs

@@ -28,12 +28,7 @@ func RateDifference(successes1, n1, successes2, n2 int64, level float64) Interva
 		return unknown(math.NaN())
 	}
 	a, b := Wilson(successes1, n1, level), Wilson(successes2, n2, level)
-	d := a.Estimate - b.Estimate
-	return Interval{
-		Estimate: d,
-		Low:      d - math.Hypot(a.Estimate-a.Low, b.High-b.Estimate),
-		High:     d + math.Hypot(a.High-a.Estimate, b.Estimate-b.Low),
-	}
+	return Mover(a, b)
 }
 
 // Pairs counts the units that tell two arms apart: each arm had one trial of

@@ -4,41 +4,37 @@ import (
 	"math"
 )
 
-// BurnIn is how many units of each arm MeanSequence asks for before it speaks. Its
+// BurnIn is how many units of each arm ClusterSequence asks for before it speaks. Its
 // promise is asymptotic: with log-normal costs of sigma 1.5 and a fifth of the
 // units in one arm, looked at 120 times, it was broken in 5.7 % of A/A tests from
 // 100 units on, in 4.7 % from 200 on (TestCalibrationPeeking).
 const BurnIn = 200
 
-// Sample is what is known of an arm's values.
-type Sample struct {
-	N    int64
-	Mean float64
-	M2   float64 // sum of the squared distances from the mean
+// Ordered is a unit of an A/B test in the order of assignment.
+type Ordered struct {
+	IsFirst bool // of the first arm
+	Cluster Cluster
 }
 
-// Add takes in a value (Welford, Technometrics 4, 1962).
-func (s *Sample) Add(value float64) {
-	s.N++
-	distance := value - s.Mean
-	s.Mean += distance / float64(s.N)
-	s.M2 += distance * (value - s.Mean)
+// ClusterSequence is the difference of two arms' means over clusters, or ratios
+// of totals (ClusterMean), the first less the second, with an interval that may
+// be looked at after every unit: the chance that it ever misses the difference
+// is 1 - level, asymptotically (Waudby-Smith, Arbour, Sinha, Kennedy and Ramdas,
+// Annals of Statistics 52, 2024, theorem 2.2: the Gaussian mixture boundary).
+// Before BurnIn, and of values that are all the same, there is no interval. It is
+// tightest around tightAt units in all,
+// a number that must not follow from data.
+func ClusterSequence(first, second []Cluster, level float64, tightAt int64) Interval {
+	m1, v1, k1 := clusterMean(first)
+	m2, v2, k2 := clusterMean(second)
+	return sequence(m1-m2, v1+v2, k1, k2, level, tightAt)
 }
 
-func (s Sample) errorSquared() float64 { return s.M2 / float64(s.N-1) / float64(s.N) }
-
-// MeanSequence is the difference of two arms' means, the first less the second,
-// with an interval that may be looked at after every unit: the chance that it
-// ever misses the difference is 1 - level, asymptotically (Waudby-Smith,
-// Arbour, Sinha, Kennedy and Ramdas, Annals of Statistics 52, 2024, theorem 2.2:
-// the Gaussian mixture boundary). Before BurnIn there is no interval. It is
-// tightest around tightAt units in all, a number that must not follow from data.
-func MeanSequence(first, second Sample, level float64, tightAt int64) Interval {
-	d := first.Mean - second.Mean
-	if min(first.N, second.N) < BurnIn {
+func sequence(d, variance float64, n1, n2 int, level float64, tightAt int64) Interval {
+	if min(n1, n2) < BurnIn || variance == 0 {
 		return unknown(d)
 	}
-	half := math.Sqrt(first.errorSquared()+second.errorSquared()) * boundary(float64(first.N+second.N), float64(tightAt), 1-level)
+	half := math.Sqrt(variance) * boundary(float64(n1+n2), float64(tightAt), 1-level)
 	return Interval{Estimate: d, Low: d - half, High: d + half}
 }
 
@@ -63,7 +59,7 @@ type RateSequence struct {
 	share float64
 	most  float64 // of what is bet on, either way
 	bets  *bets
-	arms  [2]Sample
+	arms  [2]Cluster
 	seen  float64 // one unit of 0.5 before all
 	total float64
 }
@@ -80,14 +76,15 @@ func (s *RateSequence) Add(isFirst bool, value float64) {
 		arm, weight = 0, 1/s.share
 	}
 	s.bets.add(((value-s.total/s.seen)*weight + s.most) / (2 * s.most))
-	s.arms[arm].Add(value)
+	s.arms[arm].N++
+	s.arms[arm].Sum += value
 	s.seen, s.total = s.seen+1, s.total+value
 }
 
 // Interval is the plain difference of the rates so far, and its bounds.
 func (s *RateSequence) Interval() Interval {
 	low, high := s.bets.bounds()
-	return Interval{Estimate: s.arms[0].Mean - s.arms[1].Mean, Low: low*2*s.most - s.most, High: high*2*s.most - s.most}
+	return Interval{Estimate: s.arms[0].Sum/s.arms[0].N - s.arms[1].Sum/s.arms[1].N, Low: low*2*s.most - s.most, High: high*2*s.most - s.most}
 }
 
 // bets are the two gamblers' capitals against each mean of a grid, after

@@ -81,7 +81,7 @@ func call(t *testing.T, function string, args []json.RawMessage) []float64 {
 	case "cluster_mean":
 		var clusters []Cluster
 		for _, pair := range decode[[][2]float64](t, args[0]) {
-			clusters = append(clusters, Cluster{N: int64(pair[0]), Sum: pair[1]})
+			clusters = append(clusters, Cluster{N: pair[0], Sum: pair[1]})
 		}
 		return triple(ClusterMean(clusters, 0.95))
 	case "holm":
@@ -121,7 +121,7 @@ func TestTooLittleIsNoInterval(t *testing.T) {
 		"rate of none": Wilson(0, 0, 0.95).Low, "mean of one": MeanInterval(one, 0.95).High,
 		"test without spread": p, "difference without spread": difference.Low,
 		"one cluster":      ClusterMean([]Cluster{{N: 3, Sum: 2}}, 0.95).Low,
-		"before burn-in":   MeanSequence(Sample{N: BurnIn}, Sample{N: BurnIn - 1}, 0.95, 1000).Low,
+		"before burn-in":   ClusterSequence(make([]Cluster, BurnIn), make([]Cluster, BurnIn-1), 0.95, 1000).Low,
 		"bootstrap of one": Bootstrap(1, 100, 1, 0.95, func([]int) float64 { return 1 }).Low,
 	} {
 		if !math.IsNaN(v) {
