@@ -41,6 +41,7 @@ func printReport(e env, r report.Report) {
 	printFates(e, r)
 	printResults(e, r.Results)
 	printArms(e, r.Arms)
+	printTests(e, r.Tests)
 }
 
 // printEvents lists the families in lines that fit, most rows first would hide
@@ -131,6 +132,61 @@ func printArms(e env, arms []report.Arm) {
 	}
 	printTable(e.stdout, []column{{name: "experiment"}, {name: "arm"}, {name: "calls", right: true}, {name: "¢ per call", right: true},
 		{name: "¢ per success", right: true}, {name: "p95 s", right: true}, {name: "prompt", right: true}, {name: "saved", right: true}}, rows)
+}
+
+// printTests shows the bounds that hold however often one looks, where there
+// are such.
+func printTests(e env, tests []report.Test) {
+	if len(tests) == 0 {
+		return
+	}
+	fmt.Fprintln(e.stdout, "\nA/B tests, by unit of assignment (95 % intervals for every look; *: for one look, at a number planned before)")
+	var rows [][]string
+	uneven := map[string]bool{}
+	for _, t := range tests {
+		scale, format := scaleOf(t.Metric)
+		difference, mark := t.Anytime, ""
+		if difference.Low == nil {
+			difference, mark = t.Difference, "*"
+		}
+		if difference.Low == nil {
+			mark = ""
+		}
+		rows = append(rows, []string{
+			t.Metric, t.Arm, count(t.N), count(t.ControlN), scaled(t.ArmValue, format, scale), scaled(t.Base, format, scale),
+			interval(difference, "%+"+format[1:], scale) + mark, t.Verdict,
+		})
+		uneven[t.Experiment] = uneven[t.Experiment] || t.Allocation == "mismatch"
+	}
+	printTable(e.stdout, []column{{name: "metric"}, {name: "arm"}, {name: "units", right: true}, {name: "control", right: true},
+		{name: "value", right: true}, {name: "of control", right: true}, {name: "difference", right: true}, {name: "verdict"}}, rows)
+	for _, t := range tests {
+		if uneven[t.Experiment] {
+			uneven[t.Experiment] = false
+			fmt.Fprintf(e.stdout, "%s: the arms did not get their shares of the units: trust none of its numbers (weir query \"from analysis.experiment_allocation\")\n", t.Experiment)
+		}
+	}
+}
+
+// scaleOf is how a metric is printed: rates in percent, dollars in cents,
+// milliseconds in seconds.
+func scaleOf(metric string) (scale float64, format string) {
+	switch {
+	case strings.HasSuffix(metric, "_rate"):
+		return 100, "%.1f"
+	case strings.HasSuffix(metric, "_usd"):
+		return 100, "%.3f"
+	case strings.HasSuffix(metric, "_ms"):
+		return 0.001, "%.2f"
+	}
+	return 1, "%.0f"
+}
+
+func scaled(v *float64, format string, scale float64) string {
+	if v == nil {
+		return "–"
+	}
+	return fmt.Sprintf(format, *v*scale)
 }
 
 // interval prints an estimate with its bounds; a dash where there is none.

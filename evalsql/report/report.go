@@ -22,6 +22,7 @@ type Report struct {
 	Leaks    *int64           `json:"leaks"` // links across the split; null: not built yet
 	Arms     []Arm            `json:"arms"`
 	Results  []Result         `json:"results"`
+	Tests    []Test           `json:"tests"`
 }
 
 // Family is an events table that has rows.
@@ -67,6 +68,28 @@ type Result struct {
 	Difference Metric `json:"difference"` // to the control, over shared scenarios
 }
 
+// Test is how an arm of an A/B test does on one metric against its control, in
+// live traffic, by unit of assignment.
+type Test struct {
+	Experiment  string   `json:"experiment"`
+	Metric      string   `json:"metric"`
+	Arm         string   `json:"arm"`
+	Control     string   `json:"control_arm"`
+	Verdict     string   `json:"verdict"`
+	Allocation  string   `json:"allocation"` // as planned, mismatch or unknown
+	N           int64    `json:"n"`          // units of the arm
+	ControlN    int64    `json:"control_n"`
+	UnitsNeeded *int64   `json:"units_needed"`
+	ArmValue    *float64 `json:"arm_estimate"`
+	Base        *float64 `json:"control_estimate"`
+	Difference  Metric   `json:"difference"` // for one look
+	Anytime     Metric   `json:"anytime"`    // the same, for every look
+	P           *float64 `json:"holm_p_value"`
+}
+
+//go:embed tests.sql
+var testsSQL string
+
 //go:embed arms.sql
 var armsSQL string
 
@@ -107,7 +130,29 @@ func Read(ctx context.Context, lk *lake.Lake) (Report, error) {
 			return Report{}, fmt.Errorf("report: results: %w", err)
 		}
 	}
+	if built("analysis.experiment_differences", "analysis.experiment_allocation") {
+		if err := r.readTests(ctx, session); err != nil {
+			return Report{}, fmt.Errorf("report: tests: %w", err)
+		}
+	}
 	return r, nil
+}
+
+func (r *Report) readTests(ctx context.Context, session *duck.Session) error {
+	return each(ctx, session, testsSQL, func(rows *sql.Rows) error {
+		var t Test
+		var warning sql.NullString
+		err := rows.Scan(&t.Experiment, &t.Metric, &t.Arm, &t.Control, &t.Verdict, &t.Allocation, &warning, &t.N, &t.ControlN, &t.UnitsNeeded,
+			&t.ArmValue, &t.Base, &t.Difference.Estimate, &t.Difference.Low, &t.Difference.High, &t.Anytime.Low, &t.Anytime.High, &t.P)
+		if err != nil {
+			return err
+		}
+		t.Difference.N = t.N + t.ControlN
+		t.Difference.Warning = warning.String
+		t.Anytime.Estimate, t.Anytime.N = t.Difference.Estimate, t.Difference.N
+		r.Tests = append(r.Tests, t)
+		return nil
+	})
 }
 
 func readEvents(ctx context.Context, session *duck.Session, versions map[string]int64) ([]Family, error) {
