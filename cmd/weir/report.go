@@ -140,46 +140,50 @@ func printTests(e env, tests []report.Test) {
 	if len(tests) == 0 {
 		return
 	}
-	fmt.Fprintln(e.stdout, "\nA/B tests, by unit of assignment (95 % intervals for every look; *: for one look, at a number planned before)")
+	fmt.Fprintln(e.stdout, "\nA/B tests by unit (95 % intervals for every look; *: for one look, at a number planned before)")
 	var rows [][]string
-	uneven := map[string]bool{}
 	for _, t := range tests {
-		scale, format := scaleOf(t.Metric)
+		label, scale, format := labelOf(t.Metric)
 		difference, mark := t.Anytime, ""
-		if difference.Low == nil {
+		if difference.Low == nil && t.Difference.Low != nil {
 			difference, mark = t.Difference, "*"
 		}
-		if difference.Low == nil {
-			mark = ""
-		}
 		rows = append(rows, []string{
-			t.Metric, t.Arm, count(t.N), count(t.ControlN), scaled(t.ArmValue, format, scale), scaled(t.Base, format, scale),
+			label, t.Arm, count(t.N), count(t.ControlN), scaled(t.ArmValue, format, scale), scaled(t.Base, format, scale),
 			interval(difference, "%+"+format[1:], scale) + mark, t.Verdict,
 		})
-		uneven[t.Experiment] = uneven[t.Experiment] || t.Allocation == "mismatch"
 	}
 	printTable(e.stdout, []column{{name: "metric"}, {name: "arm"}, {name: "units", right: true}, {name: "control", right: true},
 		{name: "value", right: true}, {name: "of control", right: true}, {name: "difference", right: true}, {name: "verdict"}}, rows)
+	told := ""
 	for _, t := range tests {
-		if uneven[t.Experiment] {
-			uneven[t.Experiment] = false
-			fmt.Fprintf(e.stdout, "%s: the arms did not get their shares of the units: trust none of its numbers (weir query \"from analysis.experiment_allocation\")\n", t.Experiment)
+		if t.Allocation == "mismatch" && t.Experiment != told {
+			told = t.Experiment
+			fmt.Fprintf(e.stdout, "%s: the arms did not get their shares of the units, so trust none of its numbers: weir query \"from analysis.experiment_allocation\"\n", told)
 		}
 	}
 }
 
-// scaleOf is how a metric is printed: rates in percent, dollars in cents,
-// milliseconds in seconds.
-func scaleOf(metric string) (scale float64, format string) {
-	switch {
-	case strings.HasSuffix(metric, "_rate"):
-		return 100, "%.1f"
-	case strings.HasSuffix(metric, "_usd"):
-		return 100, "%.3f"
-	case strings.HasSuffix(metric, "_ms"):
-		return 0.001, "%.2f"
+// labelOf is how a metric is called and printed: rates in percent, dollars in
+// cents, milliseconds in seconds.
+func labelOf(metric string) (label string, scale float64, format string) {
+	switch metric {
+	case "cost_per_successful_task_usd":
+		return "¢ per success", 100, "%.2f"
+	case "cost_per_unit_usd":
+		return "¢ per unit", 100, "%.2f"
+	case "task_success_rate":
+		return "% tasks done", 100, "%.1f"
+	case "satisfaction_rate":
+		return "% liked", 100, "%.1f"
+	case "failed_call_rate":
+		return "% calls failed", 100, "%.1f"
+	case "input_tokens_per_call":
+		return "input tokens", 1, "%.0f"
+	case "latency_p95_ms":
+		return "p95 s", 0.001, "%.2f"
 	}
-	return 1, "%.0f"
+	return metric, 1, "%.3f"
 }
 
 func scaled(v *float64, format string, scale float64) string {

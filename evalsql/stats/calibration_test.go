@@ -56,7 +56,7 @@ func (m *moments) errorSquared() float64 { return m.m2 / float64(m.n-1) / float6
 
 // TestCalibrationFixed draws A/A tests that are looked at once.
 func TestCalibrationFixed(t *testing.T) {
-	n := simulations(t, 1000)
+	n := simulations(t, 400)
 	r := rand.New(rand.NewPCG(1, 1))
 	var welch, clustered, rate, mcnemar, wilcoxon, flips, wilson int
 	for range n {
@@ -123,7 +123,7 @@ func TestCalibrationFixed(t *testing.T) {
 // TestCalibrationPeeking looks at A/A tests after every 50 units and stops at the
 // first rejection.
 func TestCalibrationPeeking(t *testing.T) {
-	n := simulations(t, 10)
+	n := simulations(t, 4)
 	const units, share = 6000, 0.2
 	r := rand.New(rand.NewPCG(2, 2))
 	var naive, mean, rate, allocation int

@@ -84,7 +84,11 @@ func (s *RateSequence) Add(isFirst bool, value float64) {
 // Interval is the plain difference of the rates so far, and its bounds.
 func (s *RateSequence) Interval() Interval {
 	low, high := s.bets.bounds()
-	return Interval{Estimate: s.arms[0].Sum/s.arms[0].N - s.arms[1].Sum/s.arms[1].N, Low: low*2*s.most - s.most, High: high*2*s.most - s.most}
+	return Interval{
+		Estimate: s.arms[0].Sum/s.arms[0].N - s.arms[1].Sum/s.arms[1].N,
+		Low:      math.Max(-1, low*2*s.most-s.most),
+		High:     math.Min(1, high*2*s.most-s.most),
+	}
 }
 
 // bets are the two gamblers' capitals against each mean of a grid, after
