@@ -1,0 +1,27 @@
+"""Fireworks: the typed parameters of its package, by pydantic. weight is a key
+of training files alone and is left out."""
+
+import pathlib
+import sys
+
+sys.path.insert(0, str(pathlib.Path(__file__).parents[1]))
+import judge
+from fireworks.types import shared_params
+from fireworks.types.shared_params import chat_completion_message_tool_call, chat_completion_tool, chat_message
+from pydantic import TypeAdapter
+
+judge.strict_types(shared_params, chat_message, chat_completion_tool, chat_completion_message_tool_call)
+MESSAGES = TypeAdapter(list[shared_params.ChatMessage])
+TOOLS = TypeAdapter(list[shared_params.ChatCompletionTool])
+
+
+def check(target, row):
+    messages = row["messages"]
+    if isinstance(messages, list):
+        messages = [{k: v for k, v in m.items() if k != "weight"} if isinstance(m, dict) else m for m in messages]
+    MESSAGES.validate_python(messages)
+    if "tools" in row:
+        TOOLS.validate_python(row["tools"])
+
+
+judge.serve("typed parameters", judge.version("fireworks-ai"), check)

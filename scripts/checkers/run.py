@@ -1,0 +1,156 @@
+"""Judges good and bad lines of every target by weir and by what weir's authors
+did not write, and prints a table of the verdicts and the reasons of each
+difference. Exits 1 if a good line is refused, or a difference has no reason.
+
+usage: run.py WEIR LINES [TARGET…]    (scripts/checkers.sh makes LINES)
+"""
+
+import base64
+import collections
+import fnmatch
+import json
+import os
+import pathlib
+import subprocess
+import sys
+import tomllib
+
+import mutate
+
+HERE = pathlib.Path(__file__).parent
+LEAST, EACH = 200, 2
+
+JUDGES = {
+    "openai": ["openai_types"],
+    "azure": ["openai_types"],
+    "fireworks": ["fireworks_types", "openai_types"],
+    "together": ["together_files"],
+    "mistral": ["mistral_messages"],
+    "gemini": ["gemini_types"],
+    "bedrock-nova": ["converse_shapes"],
+    "bedrock-claude": ["anthropic_types"],
+    "trl": ["trl_chat"],
+    "trl-completion": ["trl_chat"],
+    "axolotl": ["axolotl_turns"],
+    "llamafactory": ["llamafactory_rows"],
+    "mlx": ["mlx_rows"],
+    "ms-swift": ["swift_rows"],
+}
+EVERYWHERE = ["hf_datasets"]
+
+
+def findings(weir, target, path):
+    """What weir says of a file: line → findings."""
+    done = subprocess.run([weir, "validate", "--json", "--target", target, path], capture_output=True, text=True)
+    if done.returncode not in (0, 3):
+        sys.exit(f"weir validate {path}: exit {done.returncode}\n{done.stderr}")
+    found = collections.defaultdict(list)
+    for finding in json.loads(done.stdout):
+        found[finding["line"]].append(f"{finding.get('path', '')}: {finding['what']} ({finding['rule']})")
+    return found
+
+
+def ask(judge, target, file, items):
+    """A judge's verdicts on items, and its name and version."""
+    env = {**os.environ, "HF_HUB_OFFLINE": "1", "TOGETHER_NO_BANNER": "1", "TQDM_DISABLE": "1", "TRANSFORMERS_VERBOSITY": "error"}
+    env |= {"AXOLOTL_DO_NOT_TRACK": "1", "HF_DATASETS_DISABLE_PROGRESS_BARS": "1"}
+    command = [sys.executable, "-W", "ignore", HERE / "judges" / f"{judge}.py", target, file]
+    given = "".join(json.dumps(item) + "\n" for item in items)
+    done = subprocess.run(command, input=given, capture_output=True, text=True, env=env, timeout=300)
+    lines = done.stdout.splitlines()
+    if done.returncode != 0 or len(lines) != len(items) + 1:
+        sys.exit(f"{judge} on {target}: exit {done.returncode}, {len(lines)} lines\n{done.stderr[-3000:]}")
+    head, *verdicts = map(json.loads, lines)
+    return head, verdicts
+
+
+class Reasons:
+    """Why weir and a judge may differ: reasons.toml."""
+
+    def __init__(self, path):
+        self.entries = tomllib.loads(path.read_text(encoding="utf-8"))["difference"]
+        self.used = set()
+
+    def why(self, target, judge, says, kind):
+        """The reason of a difference; None where there is none. says is who
+        refuses: weir or judge."""
+        for number, entry in enumerate(self.entries):
+            if entry["refuses"] != says or not any(fnmatch.fnmatchcase(judge, j) for j in entry["judge"]):
+                continue
+            if not any(fnmatch.fnmatchcase(target, t) for t in entry.get("target", ["*"])):
+                continue
+            if any(fnmatch.fnmatchcase(kind, k) for k in entry["kinds"]):
+                self.used.add(number)
+                return entry["because"]
+        return None
+
+
+def judge_target(weir, lines, entry, reasons, faults):
+    """Rows of the table for a target, and its differences by reason."""
+    target, file = entry["target"], str(lines / entry["file"])
+    good = pathlib.Path(file).read_bytes().removeprefix(b"\xef\xbb\xbf").splitlines()
+    bad = mutate.bad_lines(target, good, EACH, LEAST)
+    if len(good) < LEAST or len(bad) < LEAST:
+        sys.exit(f"{target}: only {len(good)} good and {len(bad)} bad lines")
+    broken = lines / target / "bad.txt"
+    broken.write_bytes((b"\xef\xbb\xbf" if entry["bom"] else b"") + b"".join(line + b"\n" for _, _, line in bad))
+    on_good, on_bad = findings(weir, target, file), findings(weir, target, broken)
+    broken.unlink()
+    for number, found in on_good.items():
+        faults.append(f"{target}: weir refuses good line {number}: {found}")
+    kinds = [f"{rule}:{place}" for rule, place, _ in bad]
+    for number, kind in enumerate(kinds, start=1):
+        if number not in on_bad and not reasons.why(target, "weir", "nobody", kind):
+            faults.append(f"{target}: weir accepts {kind}: {bad[number - 1][2][:400]!r}")
+    rows = [[target, "weir", f"{len(good) - len(on_good)} of {len(good)}", f"{sum(n in on_bad for n in range(1, len(bad) + 1))} of {len(bad)}", ""]]
+    differences = []
+    for judge in JUDGES[target] + EVERYWHERE:
+        head, verdicts = ask(judge, target, file, [{"good": n} for n in range(len(good))] + [{"line": base64.b64encode(b[2]).decode()} for b in bad])
+        by_reason = collections.Counter()
+        for n, verdict in enumerate(verdicts[: len(good)]):
+            if verdict:
+                faults.append(f"{target}: {judge} refuses good line {n + 1}: {verdict}")
+        for number, (kind, verdict) in enumerate(zip(kinds, verdicts[len(good) :]), start=1):
+            if (number in on_bad) == bool(verdict):
+                continue
+            says = "weir" if number in on_bad else "judge"
+            because = reasons.why(target, judge, says, kind)
+            if because is None:
+                what = verdict or on_bad[number]
+                faults.append(f"{target}: {says} alone refuses {kind} ({judge}): {str(what)[:200]}")
+                because = "NO REASON"
+            by_reason[says, because] += 1
+        refused = sum(1 for v in verdicts[len(good) :] if v)
+        accepted = sum(1 for v in verdicts[: len(good)] if not v)
+        rows.append([target, f"{head['version']}, {head['judge']}", f"{accepted} of {len(good)}", f"{refused} of {len(bad)}", by_reason.total() or "none"])
+        differences += [(target, head["version"], says, because, n) for (says, because), n in by_reason.items()]
+    return rows, differences
+
+
+def main():
+    weir, lines, only = sys.argv[1], pathlib.Path(sys.argv[2]), sys.argv[3:]
+    index = json.loads((lines / "index.json").read_text(encoding="utf-8"))
+    if unjudged := {entry["target"] for entry in index} - set(JUDGES):
+        sys.exit(f"no judge for {sorted(unjudged)}: add them to JUDGES")
+    reasons, faults, rows, differences = Reasons(HERE / "reasons.toml"), [], [], []
+    for entry in index:
+        if not only or entry["target"] in only:
+            more = judge_target(weir, lines, entry, reasons, faults)
+            rows, differences = rows + more[0], differences + more[1]
+    print("| target | judge | good accepted | bad rejected | differences |\n| --- | --- | --- | --- | --- |")
+    for row in rows:
+        print("| " + " | ".join(map(str, row)) + " |")
+    print("\nDifferences, by reason:\n")
+    grouped = collections.defaultdict(list)
+    for target, version, says, because, n in differences:
+        grouped[says, because].append(f"{target} ({version}) {n}")
+    for (says, because), where in sorted(grouped.items(), key=lambda g: (g[0][0] != "judge", -len(g[1]), g[0][1])):
+        print(f"- {'weir refuses' if says == 'weir' else 'the judge refuses'}, the other does not: {because}: {', '.join(where)}")
+    if not only:
+        faults += [f"reasons.toml: nothing differs so any more: {e['because']}" for i, e in enumerate(reasons.entries) if i not in reasons.used]
+    for fault in faults:
+        print("fault:", fault, file=sys.stderr)
+    sys.exit(1 if faults else 0)
+
+
+main()
