@@ -7,11 +7,15 @@ item null (accepted), {"refused": why} or {"skipped": why}.
 """
 
 import base64
-import contextlib
 import importlib.metadata
 import json
 import os
 import sys
+
+
+# Verdicts alone go to stdout; what packages print, from their import on, to stderr.
+OUT = os.fdopen(os.dup(1), "w")
+os.dup2(2, 1)
 
 
 class Skipped(Exception):
@@ -43,12 +47,10 @@ def serve(name, version, check, arrow=False, raw=False):
     """Judges stdin. check(target, row) raises if it refuses the row; raw: the
     line's bytes. arrow: good rows come by the datasets loader."""
     target, file = sys.argv[1:]
-    out = sys.stdout
-    sys.stdout = sys.stderr  # what packages print is no verdict
     with open(file, "rb") as lines:
         good = lines.read().removesuffix(b"\n").split(b"\n")
     rows = through_arrow(file) if arrow else None
-    print(json.dumps({"judge": name, "version": version}), file=out)
+    print(json.dumps({"judge": name, "version": version}), file=OUT)
     for item in sys.stdin:
         item = json.loads(item)
         verdict = None
@@ -57,13 +59,12 @@ def serve(name, version, check, arrow=False, raw=False):
                 check(target, rows[item["good"]])
             else:
                 line = good[item["good"]] if "good" in item else base64.b64decode(item["line"])
-                with open(os.devnull, "w") as nowhere, contextlib.redirect_stdout(nowhere):
-                    check(target, line if raw else row(line))
+                check(target, line if raw else row(line))
         except Skipped as why:
             verdict = {"skipped": str(why)}
         except Exception as why:  # each package has exceptions of its own, and bad data finds others
             verdict = {"refused": f"{type(why).__name__}: {why}"[:300]}
-        print(json.dumps(verdict), file=out)
+        print(json.dumps(verdict), file=OUT)
 
 
 def strict_types(*modules):

@@ -7,6 +7,7 @@ usage: run.py WEIR LINES [TARGET…]    (scripts/checkers.sh makes LINES)
 
 import base64
 import collections
+import concurrent.futures
 import fnmatch
 import json
 import os
@@ -56,7 +57,7 @@ def ask(judge, target, file, items):
     env |= {"AXOLOTL_DO_NOT_TRACK": "1", "HF_DATASETS_DISABLE_PROGRESS_BARS": "1"}
     command = [sys.executable, "-W", "ignore", HERE / "judges" / f"{judge}.py", target, file]
     given = "".join(json.dumps(item) + "\n" for item in items)
-    done = subprocess.run(command, input=given, capture_output=True, text=True, env=env, timeout=300)
+    done = subprocess.run(command, input=given, capture_output=True, text=True, env=env, timeout=900)
     lines = done.stdout.splitlines()
     if done.returncode != 0 or len(lines) != len(items) + 1:
         sys.exit(f"{judge} on {target}: exit {done.returncode}, {len(lines)} lines\n{done.stderr[-3000:]}")
@@ -133,9 +134,9 @@ def main():
     if unjudged := {entry["target"] for entry in index} - set(JUDGES):
         sys.exit(f"no judge for {sorted(unjudged)}: add them to JUDGES")
     reasons, faults, rows, differences = Reasons(HERE / "reasons.toml"), [], [], []
-    for entry in index:
-        if not only or entry["target"] in only:
-            more = judge_target(weir, lines, entry, reasons, faults)
+    chosen = [entry for entry in index if not only or entry["target"] in only]
+    with concurrent.futures.ThreadPoolExecutor(max_workers=2) as pool:
+        for more in pool.map(lambda entry: judge_target(weir, lines, entry, reasons, faults), chosen):
             rows, differences = rows + more[0], differences + more[1]
     print("| target | judge | good accepted | bad rejected | differences |\n| --- | --- | --- | --- | --- |")
     for row in rows:
