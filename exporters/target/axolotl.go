@@ -16,7 +16,7 @@ func axolotl() *Target {
 		Name: "axolotl", Doc: "Axolotl chat_template datasets with message_field_training", Provider: "local",
 		Model: "Qwen/Qwen3-4B-Instruct-2507", MinLines: 1, HasReasoning: true, unpacks: true,
 		fits:  []pass{systemFirst, objectArguments},
-		calls: callForm{arguments: "either", anyID: true, toolsInOne: true},
+		calls: callForm{arguments: "either", anyID: true, toolsInOne: true, anyKey: true},
 		encode: func(e *canonical.Example) ([]byte, error) {
 			tools, err := inOneText(chatTools(e.Tools))
 			if err != nil {
@@ -46,7 +46,7 @@ func mlx() *Target {
 		validation:   "valid", oneFile: true,
 		loss:  lossLast,
 		fits:  []pass{systemFirst, objectArguments},
-		calls: callForm{arguments: "either", anyID: true},
+		calls: callForm{arguments: "either", anyID: true, anyKey: true},
 		encode: func(e *canonical.Example) ([]byte, error) {
 			line := openLine{Messages: openMessages(e.Messages, false)}
 			if tools := chatTools(e.Tools); tools != nil {

@@ -153,7 +153,7 @@ func checkConverse(c *checker, line object) {
 		at := index("messages", i)
 		role := c.role(turn, at, "user", "assistant")
 		c.keys(turn, at, "role", "content")
-		if len(turn) == 0 {
+		if turn == nil {
 			continue
 		}
 		calls := map[string]bool{}
@@ -171,8 +171,14 @@ func checkConverse(c *checker, line object) {
 	c.turnOrder(messages, "messages", "assistant")
 }
 
+// converseText checks what has a text and nothing else.
 func (c *checker) converseText(block object, path string) {
-	if text := c.text(block, path, "text"); reservedIn(text) != "" {
+	c.keys(block, path, "text")
+	text := c.text(block, path, "text")
+	if value, ok := block["text"].(string); ok && value == "" {
+		c.add(ruleContent, path+".text", "is empty")
+	}
+	if reservedIn(text) != "" {
 		c.add(ruleReserved, path+".text", "has %q, which the provider reserves: the job would fail", reservedIn(text))
 	}
 }
@@ -180,8 +186,8 @@ func (c *checker) converseText(block object, path string) {
 // converseBlock checks a block of a turn. used are all ids of calls so far,
 // calls those of this turn, open those of the turn before without an answer.
 func (c *checker) converseBlock(block object, path, role string, used, calls, open map[string]bool) {
-	if len(block) == 0 {
-		return // reported, or says nothing
+	if block == nil {
+		return // reported
 	}
 	if len(block) != 1 {
 		c.add(ruleContent, path, "has %d keys; a block is one of text, toolUse, toolResult and the media", len(block))
@@ -197,6 +203,7 @@ func (c *checker) converseBlock(block object, path, role string, used, calls, op
 		if role != "assistant" {
 			c.add(ruleContent, at, "stands in a turn of %s; only assistants reason", role)
 		}
+		c.keys(reasoning, at, "reasoningText", "redactedContent")
 		text, ok := reasoning["reasoningText"].(object)
 		if !ok {
 			c.add(ruleType, at+".reasoningText", "is no object")
@@ -207,6 +214,7 @@ func (c *checker) converseBlock(block object, path, role string, used, calls, op
 	if value, ok := block["toolUse"]; ok {
 		at := path + ".toolUse"
 		use, _ := value.(object)
+		c.keys(use, at, "toolUseId", "name", "input")
 		if role != "assistant" {
 			c.add(ruleCall, at, "stands in a turn of %s; only assistants call", role)
 		}
@@ -225,15 +233,18 @@ func (c *checker) converseBlock(block object, path, role string, used, calls, op
 	if value, ok := block["toolResult"]; ok {
 		at := path + ".toolResult"
 		result, _ := value.(object)
+		c.keys(result, at, "toolUseId", "content", "status")
 		id := c.text(result, at, "toolUseId")
 		if !open[id] || role != "user" {
 			c.add(ruleAnswer, at+".toolUseId", "%q is no open call of the turn before", id)
 		}
 		delete(open, id)
 		for i, part := range c.list(result, at, "content") {
-			_, isJSON := part["json"]
-			if !isJSON {
-				c.converseText(part, index(at+".content", i))
+			at := index(at+".content", i)
+			if _, isJSON := part["json"]; isJSON {
+				c.keys(part, at, "json")
+			} else if part != nil {
+				c.converseText(part, at)
 			}
 		}
 	}
@@ -245,13 +256,21 @@ func (c *checker) converseTools(line object) bool {
 		return false
 	}
 	config, _ := value.(object)
+	c.keys(config, "toolConfig", "tools")
 	for i, tool := range c.list(config, "toolConfig", "tools") {
-		at := index("toolConfig.tools", i) + ".toolSpec"
+		at := index("toolConfig.tools", i)
+		c.keys(tool, at, "toolSpec")
+		at += ".toolSpec"
 		spec, _ := tool["toolSpec"].(object)
+		c.keys(spec, at, "name", "description", "inputSchema")
+		if _, ok := spec["description"]; ok {
+			c.text(spec, at, "description")
+		}
 		if name := c.text(spec, at, "name"); !isName(name) {
 			c.add(ruleTool, at+".name", "is not 1 to %d letters, digits, _ or -", maxNameBytes)
 		}
 		schema, _ := spec["inputSchema"].(object)
+		c.keys(schema, at+".inputSchema", "json")
 		if _, ok := schema["json"].(object); !ok {
 			c.add(ruleTool, at+".inputSchema.json", "is no object")
 		}
@@ -303,7 +322,7 @@ func checkClaude(c *checker, line object) {
 	for i, m := range messages {
 		at := index("messages", i)
 		c.role(m, at, "user", "assistant")
-		if len(m) == 0 {
+		if m == nil {
 			continue
 		}
 		c.keys(m, at, "role", "content")

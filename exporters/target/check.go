@@ -173,9 +173,9 @@ func (c *checker) objects(value any, path string) []object {
 	for i, element := range list {
 		o, ok := element.(object)
 		if !ok {
-			// The places of what follows must stay right.
+			// A nil stands for it: the places of what follows must stay right.
 			c.add(ruleType, index(path, i), "is no object")
-			o = object{}
+			o = nil
 		}
 		objects = append(objects, o)
 	}
@@ -198,7 +198,7 @@ func (c *checker) list(o object, path, key string) []object {
 func (c *checker) messages(line object) []object { return c.list(line, "", "messages") }
 
 func (c *checker) role(m object, path string, known ...string) string {
-	if len(m) == 0 {
+	if m == nil {
 		return "" // reported as no object
 	}
 	before := len(c.findings)

@@ -16,7 +16,7 @@ func (c *checker) content(m object, path, role string) {
 	if !has || value == nil {
 		_, calls := m["tool_calls"]
 		_, legacy := m["function_call"]
-		if role == "assistant" && (calls || legacy) || len(m) == 0 {
+		if role == "assistant" && (calls || legacy) || m == nil {
 			return
 		}
 		c.add(ruleContent, at, "is missing")
@@ -60,7 +60,7 @@ const maxImages = 10
 
 // part checks a part of a content list and counts its images.
 func (c *checker) part(part object, path, role string) int {
-	if len(part) == 0 {
+	if part == nil {
 		return 0
 	}
 	switch kind := c.text(part, path, "type"); kind {
@@ -151,7 +151,7 @@ func (c *checker) tools(line object, most int) bool {
 	}
 	for i, tool := range tools {
 		at := index("tools", i)
-		if len(tool) == 0 {
+		if tool == nil {
 			continue
 		}
 		if kind := c.text(tool, at, "type"); kind != "function" {
@@ -161,6 +161,10 @@ func (c *checker) tools(line object, most int) bool {
 		if !ok {
 			c.add(ruleTool, at+".function", "is no object")
 			continue
+		}
+		if !c.target.calls.anyKey {
+			c.keys(tool, at, "type", "function")
+			c.keys(function, at+".function", "name", "description", "parameters", "strict")
 		}
 		at += ".function"
 		name := c.text(function, at, "name")
@@ -205,7 +209,7 @@ func (c *checker) calls(m object, path, role string, hasTools bool) {
 	ids := map[string]bool{}
 	for i, call := range calls {
 		at := index(at, i)
-		if len(call) == 0 {
+		if call == nil {
 			continue
 		}
 		if _, has := call["id"]; has || !c.target.calls.anyID {
@@ -222,6 +226,10 @@ func (c *checker) calls(m object, path, role string, hasTools bool) {
 		if !ok {
 			c.add(ruleCall, at+".function", "is no object")
 			continue
+		}
+		if !c.target.calls.anyKey {
+			c.keys(call, at, "id", "type", "function")
+			c.keys(function, at+".function", "name", "arguments")
 		}
 		if name := c.text(function, at+".function", "name"); !isName(name) {
 			c.add(ruleCall, at+".function.name", "is not 1 to %d letters, digits, _ or -", maxNameBytes)

@@ -114,6 +114,9 @@ func checkGemini(c *checker, line object) {
 				continue
 			}
 			c.keys(system, key, "role", "parts")
+			if _, ok := system["role"]; ok {
+				c.text(system, key, "role")
+			}
 			c.geminiParts(system, key, "system")
 		}
 	}
@@ -146,7 +149,7 @@ func checkGemini(c *checker, line object) {
 // geminiParts checks the parts of a turn and gives the names of the tools that
 // it calls, and of those that it answers.
 func (c *checker) geminiParts(turn object, path, role string) (calls, answers []string) {
-	if len(turn) == 0 {
+	if turn == nil {
 		return nil, nil
 	}
 	for i, part := range c.list(turn, path, "parts") {
@@ -201,8 +204,16 @@ func (c *checker) geminiTools(line object) bool {
 	}
 	for i, tool := range c.objects(value, "tools") {
 		at := index("tools", i)
+		c.keys(tool, at, "functionDeclarations")
 		for j, function := range c.list(tool, at, "functionDeclarations") {
 			at := index(at+".functionDeclarations", j)
+			if function == nil {
+				continue
+			}
+			c.keys(function, at, "name", "description", "parameters", "response")
+			if _, ok := function["description"]; ok {
+				c.text(function, at, "description")
+			}
 			if name := c.text(function, at, "name"); !isName(name) {
 				c.add(ruleTool, at+".name", "is not 1 to %d letters, digits, _ or -", maxNameBytes)
 			}

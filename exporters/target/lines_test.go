@@ -147,7 +147,11 @@ func workExample(rng *rand.Rand) canonical.Example {
 				e.Messages = append(e.Messages, lake.Message{Role: "tool", ToolCallID: call.ID, Name: call.Name, Content: one(talk(), `{"depth":3,"late":[]}`, "42", "ok "+talk())})
 			}
 		}
-		e.Messages = append(e.Messages, lake.Message{Role: "assistant", Content: talk(), Weight: weight(!masked || turn > 0)})
+		reply := lake.Message{Role: "assistant", Content: talk(), Weight: weight(!masked || turn > 0)}
+		if in(5) {
+			reply.Reasoning = talk()
+		}
+		e.Messages = append(e.Messages, reply)
 	}
 	return e
 }

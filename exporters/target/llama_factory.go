@@ -166,6 +166,12 @@ func checkShareGPT(c *checker, line object) {
 // shareGPTOpening checks what stands beside the conversation, and tells whether
 // tools are declared.
 func (c *checker) shareGPTOpening(line object) bool {
+	for _, column := range []string{"system", "tools"} {
+		// dataset_info.json declares both, and the trainer reads what it declares.
+		if _, ok := line[column]; !ok {
+			c.add(ruleMissing, column, "is missing; it may be null")
+		}
+	}
 	if value, ok := line["system"]; ok && value != nil {
 		c.text(line, "", "system")
 	}
@@ -188,7 +194,7 @@ func (c *checker) shareGPTTurns(turns []object, hasTools bool) {
 
 // shareGPTTurn checks a turn at a place of wanted, and gives whose it is.
 func (c *checker) shareGPTTurn(turn object, at, wanted string, hasTools bool) string {
-	if len(turn) == 0 {
+	if turn == nil {
 		return ""
 	}
 	c.keys(turn, at, "from", "value")

@@ -92,6 +92,9 @@ func (c *checker) openMessagesOf(messages []object, path string, hasTools bool, 
 		role := c.role(m, at, "system", "user", "assistant", "tool")
 		c.keys(m, at, append(more, "role", "content", "tool_calls", "tool_call_id", "name", "reasoning_content", "thinking")...)
 		c.reasoning(m, at)
+		if m["name"] != nil {
+			c.text(m, at, "name")
+		}
 		c.content(m, at, role)
 		c.calls(m, at, role, hasTools)
 		mark, has := m["train"]

@@ -20,7 +20,7 @@ func swift() *Target {
 		Model: "Qwen/Qwen3-4B-Instruct-2507", MinLines: 1,
 		Alternates: true, HasReasoning: true,
 		fits:   []pass{userFirst, objectArguments, plainThoughts},
-		calls:  callForm{toolsInOne: true},
+		calls:  callForm{toolsInOne: true, anyKey: true},
 		encode: encodeSwift,
 		check:  checkSwift,
 	}
@@ -99,7 +99,7 @@ func (c *checker) swiftMessagesOf(messages []object, path string, hasTools bool)
 	for i, m := range messages {
 		at := index(path, i)
 		role := c.role(m, at, "system", "user", "assistant", "tool_call", "tool_response", "tool")
-		if len(m) == 0 {
+		if m == nil {
 			continue
 		}
 		c.keys(m, at, "role", "content", "loss", "loss_scale")

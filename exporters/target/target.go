@@ -57,6 +57,7 @@ type pass = func(*canonical.Example, Losses) Rule
 type callForm struct {
 	arguments  string // "string", "object", or "either"
 	anyID      bool   // a call may go without an id
+	anyKey     bool   // calls and tools may have keys of a template's own
 	toolsInOne bool   // tools may be one JSON text
 }
 

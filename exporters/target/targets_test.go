@@ -12,7 +12,7 @@ const (
 )
 
 const (
-	shareGPTLineOK = `{"conversations":[{"from":"human","value":"a"},{"from":"function_call","value":"{\"name\":\"f\",\"arguments\":{}}"},{"from":"observation","value":"x"},{"from":"gpt","value":"b"}],"tools":"[{\"name\":\"f\",\"parameters\":{\"properties\":{}}}]"}`
+	shareGPTLineOK = `{"conversations":[{"from":"human","value":"a"},{"from":"function_call","value":"{\"name\":\"f\",\"arguments\":{}}"},{"from":"observation","value":"x"},{"from":"gpt","value":"b"}],"system":null,"tools":"[{\"name\":\"f\",\"parameters\":{\"properties\":{}}}]"}`
 	geminiLineOK   = `{"contents":[{"role":"user","parts":[{"text":"a"}]},{"role":"model","parts":[{"functionCall":{"name":"f","args":{}}}]},{"role":"user","parts":[{"functionResponse":{"name":"f","response":{}}}]},{"role":"model","parts":[{"text":"b"}]}],"tools":[{"functionDeclarations":[{"name":"f"}]}]}`
 	converseLineOK = `{"schemaVersion":"x","messages":[{"role":"user","content":[{"text":"a"}]},{"role":"assistant","content":[{"toolUse":{"toolUseId":"1","name":"f","input":{}}}]},{"role":"user","content":[{"toolResult":{"toolUseId":"1","content":[{"text":"x"}]}}]},{"role":"assistant","content":[{"text":"b"}]}],"toolConfig":{"tools":[{"toolSpec":{"name":"f","inputSchema":{"json":{}}}}]}}`
 	claudeLineOK   = `{"system":"s","messages":[{"role":"user","content":"a"},{"role":"assistant","content":"b"}]}`
@@ -82,9 +82,9 @@ var targetCases = []struct {
 	{target: "llama-factory", name: "arguments_as_text", line: shareGPTLineOK, edit: []string{`\"arguments\":{}`, `\"arguments\":\"{}\"`}, want: []string{ruleCall}},
 	{target: "llama-factory", name: "tool_without_properties", line: shareGPTLineOK, edit: []string{`{\"properties\":{}}`, `{}`}, want: []string{ruleTool}},
 	{target: "llama-factory", name: "two_humans", line: shareGPTLineOK, edit: []string{`{"from":"human","value":"a"}`, `{"from":"human","value":"a"},{"from":"human","value":"a"}`}, want: []string{ruleEnding, ruleOrder, ruleOrder, ruleOrder, ruleOrder}},
-	{target: "llama-factory", name: "ends_on_human", line: `{"conversations":[{"from":"human","value":"a"}]}`, want: []string{ruleEnding}},
-	{target: "llama-factory", name: "role_of_openai", line: `{"conversations":[{"from":"user","value":"a"},{"from":"gpt","value":"a"}]}`, want: []string{ruleRole}},
-	{target: "llama-factory", name: "tools_as_list", line: `{"conversations":[{"from":"human","value":"a"},{"from":"gpt","value":"a"}],"tools":[]}`, want: []string{ruleType}},
+	{target: "llama-factory", name: "ends_on_human", line: `{"conversations":[{"from":"human","value":"a"}],"system":"","tools":""}`, want: []string{ruleEnding}},
+	{target: "llama-factory", name: "role_of_openai", line: `{"conversations":[{"from":"user","value":"a"},{"from":"gpt","value":"a"}],"system":"","tools":""}`, want: []string{ruleRole}},
+	{target: "llama-factory", name: "tools_as_list", line: `{"conversations":[{"from":"human","value":"a"},{"from":"gpt","value":"a"}],"system":"","tools":[]}`, want: []string{ruleType}},
 	{target: "gemini", name: "tools", line: geminiLineOK},
 	{target: "gemini", name: "arguments_as_text", line: geminiLineOK, edit: []string{`"args":{}`, `"args":"{}"`}, want: []string{ruleCall}},
 	{target: "gemini", name: "response_as_text", line: geminiLineOK, edit: []string{`"response":{}`, `"response":"x"`}, want: []string{ruleCall}},
@@ -144,6 +144,18 @@ var targetCases = []struct {
 	{target: "ms-swift-dpo", name: "equal_text", line: swiftPairOK, edit: []string{`[{"role":"assistant","content":"c"}]`, `"b"`}, want: []string{ruleTrained}},
 	{target: "ms-swift-dpo", name: "user_in_the_answer", line: swiftPairOK, edit: []string{`[{"role":"assistant","content":"c"}]`, `[{"role":"user","content":"d"},{"role":"assistant","content":"c"}]`}, want: []string{ruleRole}},
 	{target: "ms-swift-dpo", name: "no_rejected", line: plainLine, want: []string{ruleMissing}},
+	// Found by scripts/checkers.sh: a checker that is not weir's refused these.
+	{target: "mistral", name: "empty_message", line: plainLine, edit: []string{`{"role":"user","content":"a"}`, `{}`}, want: []string{ruleContent, ruleMissing}},
+	{target: "mistral", name: "key_of_a_call", line: toolLine, edit: []string{`"arguments":"{}"`, `"arguments":"{}","x":1`}, want: []string{ruleKey}},
+	{target: "azure", name: "key_of_a_tool", line: toolLine, edit: []string{`"description":`, `"x":1,"description":`}, want: []string{ruleKey}},
+	{target: "trl", name: "key_of_a_tool", line: toolLine, edit: []string{`"{}"`, `{}`, `"description":`, `"return":{},"description":`}},
+	{target: "trl-completion", name: "late_system", line: `{"prompt":[{"role":"user","content":"a"},{"role":"system","content":"s"},{"role":"user","content":"a"}],"completion":[{"role":"assistant","content":"b"}]}`, want: []string{ruleOrder}},
+	{target: "axolotl", name: "name_is_a_number", line: plainLine, edit: []string{`"content":"a"`, `"content":"a","name":7`}, want: []string{ruleType}},
+	{target: "llama-factory", name: "no_columns", line: `{"conversations":[{"from":"human","value":"a"},{"from":"gpt","value":"a"}]}`, want: []string{ruleMissing, ruleMissing}},
+	{target: "gemini", name: "key_of_a_tool", line: geminiLineOK, edit: []string{`"name":"f"}]}]`, `"name":"f","description":7,"strict":true}]}]`}, want: []string{ruleType, ruleKey}},
+	{target: "bedrock-nova", name: "empty_block", line: converseLineOK, edit: []string{`[{"text":"a"}]`, `[{}]`}, want: []string{ruleContent}},
+	{target: "bedrock-nova", name: "empty_text", line: converseLineOK, edit: []string{`{"text":"a"}`, `{"text":""}`}, want: []string{ruleContent}},
+	{target: "bedrock-nova", name: "key_of_a_result", line: converseLineOK, edit: []string{`"content":[{"text":"x"}]`, `"content":[{"text":"x"}],"x":1`}, want: []string{ruleKey}},
 	{target: "mlx", name: "no_messages", line: `{"text":"a"}`, want: []string{ruleMissing, ruleKey}},
 }
 

@@ -25,7 +25,7 @@ func trl() *Target {
 		HasReasoning: true, unpacks: true,
 		loss:   lossAll,
 		fits:   []pass{systemFirst, objectArguments},
-		calls:  callForm{arguments: "object", anyID: true, toolsInOne: true},
+		calls:  callForm{arguments: "object", anyID: true, toolsInOne: true, anyKey: true},
 		encode: encodeOpen,
 		check:  openForm(),
 	}
@@ -68,8 +68,9 @@ func checkTRLCompletion(c *checker, line object) {
 		c.add(ruleTrained, "completion", "no assistant message is trained")
 	}
 	// A call's answer may stand in the other of the two.
-	all := checker{target: c.target}
-	all.answers(slices.Concat(prompt, completion), false)
+	all, messages := checker{target: c.target}, slices.Concat(prompt, completion)
+	all.answers(messages, false)
+	all.systemFirst(messages)
 	for _, finding := range all.findings {
 		c.add(finding.Rule, "", "%s %s, of prompt and completion as one list", finding.Path, finding.What)
 	}

@@ -842,7 +842,7 @@ MEANINGS = {
     "trl-completion": OPEN + [call_arguments_text, tools_no_json],
     "axolotl": OPEN + ENDING + [call_arguments_no_json, tools_no_json, train_text, trained_none_by_train],
     "mlx": OPEN + ENDING + [call_arguments_no_json],
-    "llamafactory": SHAREGPT,
+    "llama-factory": SHAREGPT,
     "ms-swift": SWIFT,
     "gemini": GEMINI,
     "bedrock-nova": NOVA,

@@ -33,7 +33,7 @@ JUDGES = {
     "trl": ["trl_chat"],
     "trl-completion": ["trl_chat"],
     "axolotl": ["axolotl_turns"],
-    "llamafactory": ["llamafactory_rows"],
+    "llama-factory": ["llamafactory_rows"],
     "mlx": ["mlx_rows"],
     "ms-swift": ["swift_rows"],
 }
