@@ -1,9 +1,11 @@
-// Package prices looks up what training a model costs in a dated table. The
-// table that comes with weir ages; users put their own over it. It counts no
-// tokens (exporters/tokens does). Start at Default.
+// Package prices looks up what training a model costs, what its calls cost, and
+// what an hour of a GPU costs, in a dated table. The table that comes with weir
+// ages; users put their own over it. It counts no tokens (exporters/tokens
+// does). Start at Default.
 package prices
 
 import (
+	"bytes"
 	_ "embed"
 	"encoding/json"
 	"errors"
@@ -22,28 +24,45 @@ type Table struct {
 	AsOf     string  `json:"as_of"`    // when the table was put together
 	Currency string  `json:"currency"` // always USD
 	Prices   []Price `json:"prices"`
+	GPUs     []GPU   `json:"gpus,omitempty"`
 }
 
 // Price is what a provider asks for a model, in USD per million tokens. A
-// price that is not known is nil; it is never taken for zero.
+// price that is not known is nil; it is never taken for zero. What training and
+// calls cost may stand in rows of their own, for they are often from different
+// sources.
 type Price struct {
 	Provider string `json:"provider"`
-	// Model is the start of the models' names; the longest that fits decides.
-	// Where a provider prices by size it is empty, and MaxBillionParameters is
-	// the upper end of the bracket.
+	// Model is the start of the models' names, up to their end or a - : or @; the
+	// longest that fits decides. Calls of a tuned model are priced under ft: and
+	// its base. Where a provider prices by size it is empty, and
+	// MaxBillionParameters is the upper end of the bracket.
 	Model                string   `json:"model,omitempty"`
 	MaxBillionParameters float64  `json:"max_billion_parameters,omitempty"`
 	Train                *float64 `json:"train_usd_per_mtok,omitempty"`
+	TrainHour            *float64 `json:"train_usd_per_hour,omitempty"` // where training is paid by time
+	TrainLeast           *float64 `json:"train_least_usd,omitempty"`    // that a job costs, however small
+	StoreMonth           *float64 `json:"store_usd_per_month,omitempty"`
 	Input                *float64 `json:"input_usd_per_mtok,omitempty"`
 	Cached               *float64 `json:"cached_usd_per_mtok,omitempty"`
 	Output               *float64 `json:"output_usd_per_mtok,omitempty"`
+	BatchFactor          *float64 `json:"batch_factor,omitempty"` // of calls in the batch API
 	AsOf                 string   `json:"as_of"`
 	Source               string   `json:"source"`
 }
 
+// GPU is what an hour of a GPU costs.
+type GPU struct {
+	Provider string  `json:"provider"` // runpod, runpod-community, modal, …
+	GPU      string  `json:"gpu"`      // H100-SXM, A100-80GB, …
+	USDHour  float64 `json:"usd_per_hour"`
+	AsOf     string  `json:"as_of"`
+	Source   string  `json:"source"`
+}
+
 // Default is the table that comes with weir.
 func Default() (Table, error) {
-	table, err := Read(strings.NewReader(string(embedded)))
+	table, err := Read(bytes.NewReader(embedded))
 	if err != nil {
 		return Table{}, fmt.Errorf("built-in %w", err)
 	}
@@ -70,6 +89,11 @@ func Read(r io.Reader) (Table, error) {
 			return Table{}, fmt.Errorf("price table: prices[%d]: %w", i, err)
 		}
 	}
+	for i, gpu := range table.GPUs {
+		if gpu.Provider == "" || gpu.GPU == "" || gpu.USDHour <= 0 || gpu.AsOf == "" || gpu.Source == "" {
+			return Table{}, fmt.Errorf("price table: gpus[%d]: provider, gpu, usd_per_hour above 0, as_of and source are needed", i)
+		}
+	}
 	return table, nil
 }
 
@@ -84,7 +108,7 @@ func (p Price) check() error {
 	case p.AsOf == "" || p.Source == "":
 		return fmt.Errorf("as_of and source are needed: a price without a date cannot be trusted")
 	}
-	for _, usd := range []*float64{p.Train, p.Input, p.Cached, p.Output} {
+	for _, usd := range []*float64{p.Train, p.TrainHour, p.TrainLeast, p.StoreMonth, p.Input, p.Cached, p.Output, p.BatchFactor} {
 		if usd != nil && *usd < 0 {
 			return fmt.Errorf("a price is negative")
 		}
@@ -93,26 +117,70 @@ func (p Price) check() error {
 }
 
 // Over gives the table with another's prices put over it: where both know a
-// model, the other decides.
+// model's or a GPU's price, the other decides.
 func (t Table) Over(other Table) Table {
 	t.Prices = append(append([]Price(nil), other.Prices...), t.Prices...)
+	t.GPUs = append(append([]GPU(nil), other.GPUs...), t.GPUs...)
 	if other.AsOf != "" {
 		t.AsOf = other.AsOf
 	}
 	return t
 }
 
-// Lookup finds the price of a model, fine-tuned names (ft:…) included. Names
-// go before size brackets, the longest name and the smallest bracket win, and
-// among equals the first.
-func (t Table) Lookup(provider, model string) (Price, bool) {
-	model = strings.TrimPrefix(model, "ft:")
+// Training finds what training a model costs. Model is the base's name; a
+// tuned one's (ft:…) is taken for its base's.
+func (t Table) Training(provider, model string) (Price, bool) {
+	return t.find(provider, strings.TrimPrefix(model, "ft:"), func(p Price) bool {
+		return p.Train != nil || p.TrainHour != nil || p.TrainLeast != nil
+	})
+}
+
+// Calls finds what a model's calls cost: of a tuned one (ft:…) what the
+// provider asks for tuned ones, else what it asks for the base.
+func (t Table) Calls(provider, model string) (Price, bool) {
+	asks := func(p Price) bool { return p.Input != nil && p.Output != nil }
+	base, isTuned := strings.CutPrefix(model, "ft:")
+	if isTuned {
+		if price, ok := t.find(provider, model, asks); ok {
+			return price, true
+		}
+	}
+	return t.find(provider, base, asks)
+}
+
+// GPU finds what an hour costs. Names are compared without regard to case; an
+// empty provider takes the first that has it.
+func (t Table) GPU(provider, gpu string) (GPU, bool) {
+	for _, g := range t.GPUs {
+		if (provider == "" || strings.EqualFold(g.Provider, provider)) && strings.EqualFold(g.GPU, gpu) {
+			return g, true
+		}
+	}
+	return GPU{}, false
+}
+
+// find gives the price that is asked for, of the rows that speak of the model.
+// Names go before size brackets, the longest name and the smallest bracket win,
+// and among equals the first that has the price. A row of a longer name without
+// it hides those of shorter ones: gpt-4.1-mini is not priced as gpt-4.1.
+func (t Table) find(provider, model string, has func(Price) bool) (Price, bool) {
 	size, hasSize := billionParameters(model)
-	best := -1
+	best, closest := -1, Price{}
 	for i, price := range t.Prices {
-		fits := price.Model != "" && strings.HasPrefix(model, price.Model) ||
-			price.Model == "" && hasSize && size <= price.MaxBillionParameters
-		if price.Provider == provider && fits && (best < 0 || price.closerThan(t.Prices[best])) {
+		if price.Provider != provider {
+			continue
+		}
+		fits := price.Model != "" && names(price.Model, model) || price.Model == "" && hasSize && size <= price.MaxBillionParameters
+		if !fits {
+			continue
+		}
+		switch nearer := price.closerThan(closest); {
+		case closest == (Price{}) || nearer:
+			closest, best = price, -1
+			if has(price) {
+				best = i
+			}
+		case !closest.closerThan(price) && best < 0 && has(price):
 			best = i
 		}
 	}
@@ -120,6 +188,12 @@ func (t Table) Lookup(provider, model string) (Price, bool) {
 		return Price{}, false
 	}
 	return t.Prices[best], true
+}
+
+// names tells whether a row's name is that of a model or of its family.
+func names(row, model string) bool {
+	rest, ok := strings.CutPrefix(strings.ToLower(model), strings.ToLower(row))
+	return ok && (rest == "" || strings.ContainsAny(rest[:1], "-:@"))
 }
 
 func (p Price) closerThan(other Price) bool {
