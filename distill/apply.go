@@ -16,17 +16,17 @@ type Fired map[string]int
 // that the example shares with others is touched.
 func (r *Rules) Example(e *canonical.Example) Fired {
 	fired := Fired{}
-	messages := make([]lake.Message, 0, len(e.Messages))
-	for _, m := range e.Messages {
-		if isSystem(m.Role) {
-			text, changed := r.prompt(m.Content, fired)
-			if changed && text == "" {
-				continue
-			}
-			m.Content = text
-		}
-		messages = append(messages, m)
+	shared := len(e.Messages)
+	if e.Against != nil {
+		shared = e.Against.Context
 	}
+	messages := r.messages(e.Messages[:shared], fired)
+	if e.Against != nil { // of a preference pair, both ways go on from the same context
+		against := *e.Against
+		against.Context, against.Messages = len(messages), r.messages(against.Messages, fired)
+		e.Against = &against
+	}
+	messages = append(messages, r.messages(e.Messages[shared:], fired)...)
 	forced := forcedTool(e.ToolChoice)
 	tools := make([]lake.Tool, 0, len(e.Tools))
 	for _, tool := range e.Tools {
@@ -39,6 +39,23 @@ func (r *Rules) Example(e *canonical.Example) Fired {
 	}
 	e.Messages, e.Tools = messages, tools
 	return fired
+}
+
+// messages shortens the system prompts among messages, in a copy. One of which
+// nothing is left goes.
+func (r *Rules) messages(messages []lake.Message, fired Fired) []lake.Message {
+	kept := make([]lake.Message, 0, len(messages))
+	for _, m := range messages {
+		if isSystem(m.Role) {
+			text, changed := r.prompt(m.Content, fired)
+			if changed && text == "" {
+				continue
+			}
+			m.Content = text
+		}
+		kept = append(kept, m)
+	}
+	return kept
 }
 
 func isSystem(role string) bool { return role == "system" || role == "developer" }

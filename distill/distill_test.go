@@ -375,3 +375,23 @@ func TestAnswersThatName(t *testing.T) {
 		}
 	}
 }
+
+// Of a preference pair both ways still go on from the same context.
+func TestAPairKeepsItsContext(t *testing.T) {
+	rules := frozen(t, anyRules)
+	one := 1.0
+	e := canonical.Example{
+		Messages: []lake.Message{
+			{Role: "system", Content: "You are helpful.\n"}, {Role: "user", Content: "go?"}, {Role: "assistant", Content: "better", Weight: &one},
+		},
+		Against: &canonical.Against{Context: 2, Messages: []lake.Message{{Role: "assistant", Content: "worse"}}},
+	}
+	short := e.Clone()
+	rules.Example(&short)
+	if short.Against.Context != 1 || short.Messages[1].Content != "better" || short.Against.Messages[0].Content != "worse" {
+		t.Errorf("%+v %+v", short.Messages, short.Against)
+	}
+	if e.Against.Context != 2 {
+		t.Error("the original was changed")
+	}
+}

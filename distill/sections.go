@@ -6,6 +6,7 @@ import (
 	"regexp"
 	"slices"
 	"strings"
+	"unicode"
 )
 
 // section is a part of a prompt from one heading to the next.
@@ -53,7 +54,12 @@ func cut(text string) []section {
 func isBare(raw string) bool {
 	text := strings.Trim(strings.TrimSuffix(raw, separator), "\n ")
 	found := headingOnly.FindString(text)
-	return strings.Trim(text[len(found):], " ") == ""
+	return trimSpaces(text[len(found):]) == ""
+}
+
+// trimSpaces is DuckDB's trim: all that Unicode calls a space goes, line ends stay.
+func trimSpaces(text string) string {
+	return strings.TrimFunc(text, func(r rune) bool { return unicode.Is(unicode.Zs, r) })
 }
 
 func level(raw string) int {
@@ -72,7 +78,7 @@ func (s section) end() string { return s.raw[len(strings.TrimRight(s.raw, "\n\r 
 
 // foldedHash is curated.knowledge.hash of a section's text.
 func foldedHash(text string) string {
-	folded := strings.Trim(whiteSpace.ReplaceAllString(strings.Trim(text, "\n\r "), " "), " ")
+	folded := trimSpaces(whiteSpace.ReplaceAllString(strings.Trim(text, "\n\r "), " "))
 	sum := md5.Sum([]byte(folded))
 	return hex.EncodeToString(sum[:])
 }

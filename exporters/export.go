@@ -147,7 +147,7 @@ func newExport(ctx context.Context, session *duck.Session, t *target.Target, opt
 	if opts.Distill != nil {
 		e.manifest.Distill = &Distilled{DistillRules: opts.Distill.Info()}
 	}
-	return e, e.manifest.Cost.price(t.Provider, model, opts.Prices)
+	return e, e.manifest.price(t.Provider, model, opts.Prices)
 }
 
 // checkFiles refuses files that the target's trainer cannot read.

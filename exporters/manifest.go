@@ -9,7 +9,6 @@ import (
 	"fmt"
 	"os"
 
-	"github.com/weir-lake/weir/exporters/prices"
 	"github.com/weir-lake/weir/exporters/target"
 	"github.com/weir-lake/weir/lake"
 	"github.com/weir-lake/weir/lake/duck"
@@ -53,6 +52,8 @@ type Manifest struct {
 	losses           map[target.Rule]Loss // while examples are counted
 	validationGroups int64
 	pairs            map[string]int64 // preference pairs of each side; nil: examples were exported
+	readTokens       int64            // that stand before a trained reply of the training side, reply by reply
+	priced           priced
 }
 
 // File is a file of the export.
@@ -104,34 +105,12 @@ type TokenRule struct {
 	Note     string `json:"note"`
 }
 
-// Cost estimates one epoch of training on the training file.
-type Cost struct {
-	TrainUSDPerMTok *float64 `json:"train_usd_per_mtok"` // null: no price is known
-	EpochUSD        *float64 `json:"epoch_usd"`
-	AsOf            string   `json:"as_of,omitempty"` // of the price
-	Source          string   `json:"source,omitempty"`
-}
-
 // TableRead is a table that the export was read from.
 type TableRead struct {
 	Table   string `json:"table"`
 	Version int64  `json:"version"`
 	Query   string `json:"query"`  // hash of the SQL that made it
 	Inputs  string `json:"inputs"` // JSON: the versions that it was made from
-}
-
-func (c *Cost) price(provider, model string, over *prices.Table) error {
-	table, err := prices.Default()
-	if err != nil {
-		return err
-	}
-	if over != nil {
-		table = table.Over(*over)
-	}
-	if price, ok := table.Lookup(provider, model); ok && price.Train != nil {
-		c.TrainUSDPerMTok, c.AsOf, c.Source = price.Train, price.AsOf, price.Source
-	}
-	return nil
 }
 
 // readLake fills in what the lake says of the examples.
@@ -190,8 +169,11 @@ func (m *Manifest) countSupervised(name string, tokens int64) {
 	m.split(name).SupervisedTokens += tokens
 }
 
-func (m *Manifest) countLine(name string, targets int, all, trained int64) {
+func (m *Manifest) countLine(name string, targets int, all, trained, read int64) {
 	split := m.split(name)
+	if name == "train" {
+		m.readTokens += read
+	}
 	split.Lines++
 	split.Targets += int64(targets)
 	split.Tokens += all
@@ -220,10 +202,7 @@ func (m *Manifest) finish(out *files) {
 	if m.pairs != nil && m.pairs["train"]+m.pairs["validation"] == 0 {
 		m.Warnings = append(m.Warnings, "the lake has no preference pairs: they are two answers to one context of which a review, an outcome or a judge says which is better")
 	}
-	if m.Cost.TrainUSDPerMTok != nil {
-		usd := float64(m.split("train").Tokens) / 1e6 * *m.Cost.TrainUSDPerMTok
-		m.Cost.EpochUSD = &usd
-	}
+	m.estimate()
 }
 
 // addUp refuses sums that do not: an example that the funnel sends to a side

@@ -48,14 +48,16 @@ func (w *worker) base(example *canonical.Example) int {
 	return tokens.PerConversation + w.counter.Tools(example.Tools)
 }
 
-// tokens counts what a line holds, and what of it is trained.
-func (w *worker) tokens(line target.Line) (all, trained int64) {
+// tokens counts what a line holds, what of it is trained, and what was read
+// for that: all that stands before each trained reply.
+func (w *worker) tokens(line target.Line) (all, trained, read int64) {
 	all = int64(w.base(&line.Example))
 	for _, m := range line.Example.Messages {
-		all += int64(w.counter.Message(m))
 		if canonical.IsTarget(m) {
 			trained += int64(w.counter.Reply(m))
+			read += all
 		}
+		all += int64(w.counter.Message(m))
 	}
 	if against := line.Example.Against; against != nil {
 		for _, m := range against.Messages {
@@ -63,7 +65,7 @@ func (w *worker) tokens(line target.Line) (all, trained int64) {
 			trained += int64(w.counter.Reply(m))
 		}
 	}
-	return all, trained
+	return all, trained, read
 }
 
 // supervised counts what is to be trained of an example; of a pair, what the
@@ -99,6 +101,7 @@ type convertedLine struct {
 	text         []byte
 	targets      int
 	all, trained int64 // tokens
+	read         int64 // tokens before each trained reply
 }
 
 func (w *worker) example(example canonical.Example) (c converted, err error) {
@@ -121,8 +124,8 @@ func (w *worker) example(example canonical.Example) (c converted, err error) {
 		}
 	}
 	for _, line := range c.result.Lines {
-		all, trained := w.tokens(line)
-		c.lines = append(c.lines, convertedLine{line.JSON, line.Targets, all, trained})
+		all, trained, read := w.tokens(line)
+		c.lines = append(c.lines, convertedLine{line.JSON, line.Targets, all, trained, read})
 		c.supervised += trained
 	}
 	if len(c.result.Losses) > 0 { // else the line has all of it
@@ -270,7 +273,7 @@ func (e *exporting) put(c *converted, out *files) error {
 		if err != nil {
 			return err
 		}
-		e.manifest.countLine(c.split, line.targets, line.all, line.trained)
+		e.manifest.countLine(c.split, line.targets, line.all, line.trained, line.read)
 		for _, origin := range c.origins {
 			if err := out.lineage.line(lineage(file.name, file.lines, origin)); err != nil {
 				return err

@@ -101,7 +101,7 @@ func newApp(e env) *cli.App {
 			evalCommand(e), experimentCommand(e), analyzeCommand(e), reportCommand(e),
 			queryCommand(e), lakeCommand(e), eraseCommand(e),
 			qualityCommand(e), knowledgeCommand(e),
-			reviewCommand(e), datasetCommand(e), trainCommand(e), modelCommand(e), lineageCommand(e),
+			reviewCommand(e), datasetCommand(e), distillCommand(e), trainCommand(e), modelCommand(e), lineageCommand(e),
 		},
 	}
 	withKafkaFlags(app.Commands)

@@ -78,7 +78,7 @@ func priceOf(c *cli.Context) (*llm.Price, error) {
 	if err != nil {
 		return nil, err
 	}
-	price, ok := table.Lookup("openai", c.String("model"))
+	price, ok := table.Calls("openai", c.String("model"))
 	if !ok || price.Input == nil || price.Output == nil {
 		return nil, nil
 	}

@@ -36,6 +36,7 @@ func exportCommand(e env) *cli.Command {
 			"the funnel sends to each side now; with --as-of, as the tables were, unless someone was erased since.\n\n" +
 			"The targets that end in -dpo get preference pairs: two answers to one context, and which is better.\n\n" +
 			"A file that the target's limit of size or lines does not allow is divided: train-00001-of-00003.jsonl.\n\n" +
+			"With --distill prompts are shortened first, by rules that go with the model: see weir distill.\n\n" +
 			"With --record the export enters the lake as a dataset version with its members. From then on they and\n" +
 			"their groups keep their side of the split, and weir erase tells which versions held somebody: use it\n" +
 			"for what is really trained on. The same export is recorded once.\n\n" +
@@ -52,7 +53,7 @@ func exportCommand(e env) *cli.Command {
 			&cli.StringFlag{Name: "out", Usage: "new `DIR`, or that of an earlier export"},
 			&cli.StringFlag{Name: "model", Usage: "base `MODEL`: decides tokenizer and price"},
 			&cli.IntFlag{Name: "max-tokens", Usage: "divide examples longer than `N` tokens; 0: the target's limit"},
-		}, fileFlags()...),
+		}, append(fileFlags(), costFlags()...)...),
 		Action: func(c *cli.Context) error {
 			if err := noArgs(c); err != nil {
 				return err
@@ -88,6 +89,9 @@ func exportCommand(e env) *cli.Command {
 				MaxTokens: to.MaxTokens, At: at, Dataset: ref, Session: duckOptions(c),
 			}
 			if err := withFiles(c, &opts); err != nil {
+				return err
+			}
+			if err := withCost(c, lk, &opts); err != nil {
 				return err
 			}
 			manifest, err := runExport(c.Context, e, lk, opts, c.Bool("quiet"))
@@ -220,9 +224,7 @@ func printLosses(e env, manifest exporters.Manifest) {
 		fmt.Fprintf(e.stdout, "\ntrained: %s of the %s tokens that the examples would train (%.1f %%)\n",
 			count(trained), count(supervised), 100*float64(trained)/float64(max(supervised, 1)))
 	}
-	if usd := manifest.Cost.EpochUSD; usd != nil {
-		fmt.Fprintf(e.stdout, "\none epoch of %s: about $%.2f (price of %s)\n", manifest.Model, *usd, manifest.Cost.AsOf)
-	}
+	printCost(e, manifest)
 	for _, warning := range manifest.Warnings {
 		fmt.Fprintln(e.stderr, "warning:", warning)
 	}

@@ -31,7 +31,7 @@ func trainFlags(more ...cli.Flag) []cli.Flag {
 	return append([]cli.Flag{
 		lakeFlag(), brokersFlag(), jsonFlag(), quietFlag(),
 		&cli.StringFlag{Name: "base-url", Usage: "`URL` of the job API, with its version", EnvVars: []string{"WEIR_TRAIN_URL"}},
-		&cli.StringFlag{Name: "prices", Usage: "price table, JSON `FILE`, over the built-in one"},
+		pricesFlag(),
 		&cli.DurationFlag{Name: "poll", Usage: "look this often", Value: 20 * time.Second},
 	}, more...)
 }

@@ -8,7 +8,6 @@ import (
 
 	"github.com/urfave/cli/v2"
 
-	"github.com/weir-lake/weir/exporters/prices"
 	"github.com/weir-lake/weir/lake"
 	"github.com/weir-lake/weir/retry"
 	"github.com/weir-lake/weir/train"
@@ -99,7 +98,7 @@ func trainerOf(e env, c *cli.Context, lk *lake.Lake, provider, model string) (*t
 	if err != nil {
 		return nil, fmt.Errorf("train: %w", err)
 	}
-	price, err := trainPrice(c, provider, model)
+	price, err := trainPrice(c, lk, provider, model)
 	if err != nil {
 		return nil, err
 	}
@@ -122,24 +121,12 @@ func trainerOf(e env, c *cli.Context, lk *lake.Lake, provider, model string) (*t
 	return trainer, nil
 }
 
-// trainPrice is what the file or the built-in table says; nil: not known.
-func trainPrice(c *cli.Context, provider, model string) (*float64, error) {
-	table, err := prices.Default()
+// trainPrice is what the price table says; nil: not known.
+func trainPrice(c *cli.Context, lk *lake.Lake, provider, model string) (*float64, error) {
+	table, err := priceTable(lk, c.StringSlice("prices"))
 	if err != nil {
 		return nil, err
 	}
-	if path := c.String("prices"); path != "" {
-		file, err := os.Open(path)
-		if err != nil {
-			return nil, err
-		}
-		defer file.Close()
-		over, err := prices.Read(file)
-		if err != nil {
-			return nil, fmt.Errorf("%s: %w", path, err)
-		}
-		table = table.Over(over)
-	}
-	price, _ := table.Lookup(provider, model)
+	price, _ := table.Training(provider, model)
 	return price.Train, nil
 }

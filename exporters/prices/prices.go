@@ -161,33 +161,38 @@ func (t Table) GPU(provider, gpu string) (GPU, bool) {
 
 // find gives the price that is asked for, of the rows that speak of the model.
 // Names go before size brackets, the longest name and the smallest bracket win,
-// and among equals the first that has the price. A row of a longer name without
-// it hides those of shorter ones: gpt-4.1-mini is not priced as gpt-4.1.
+// and among equals the first that has the price. A name without the price hides
+// shorter ones: gpt-4.1-mini is not priced as gpt-4.1.
 func (t Table) find(provider, model string, has func(Price) bool) (Price, bool) {
-	size, hasSize := billionParameters(model)
-	best, closest := -1, Price{}
-	for i, price := range t.Prices {
-		if price.Provider != provider {
-			continue
-		}
-		fits := price.Model != "" && names(price.Model, model) || price.Model == "" && hasSize && size <= price.MaxBillionParameters
-		if !fits {
-			continue
-		}
-		switch nearer := price.closerThan(closest); {
-		case closest == (Price{}) || nearer:
-			closest, best = price, -1
-			if has(price) {
-				best = i
-			}
-		case !closest.closerThan(price) && best < 0 && has(price):
-			best = i
-		}
+	if price, ok := t.nearest(provider, has, func(p Price) bool { return p.Model != "" && names(p.Model, model) }); ok {
+		return price, true
 	}
-	if best < 0 {
+	size, ok := billionParameters(model)
+	if !ok {
 		return Price{}, false
 	}
-	return t.Prices[best], true
+	return t.nearest(provider, has, func(p Price) bool { return p.Model == "" && size <= p.MaxBillionParameters })
+}
+
+func (t Table) nearest(provider string, has, fits func(Price) bool) (found Price, ok bool) {
+	var nearest *Price
+	for i := range t.Prices {
+		price := &t.Prices[i]
+		if price.Provider != provider || !fits(*price) {
+			continue
+		}
+		switch {
+		case nearest == nil || price.closerThan(*nearest):
+			nearest = price
+			found, ok = *price, has(*price)
+		case !ok && !nearest.closerThan(*price):
+			found, ok = *price, has(*price)
+		}
+	}
+	if !ok {
+		return Price{}, false
+	}
+	return found, true
 }
 
 // names tells whether a row's name is that of a model or of its family.

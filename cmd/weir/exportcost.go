@@ -1,0 +1,52 @@
+package main
+
+import (
+	"fmt"
+
+	"github.com/urfave/cli/v2"
+
+	"github.com/weir-lake/weir/exporters"
+	"github.com/weir-lake/weir/lake"
+)
+
+// costFlags say by which rules prompts are shortened, and what tokens cost.
+func costFlags() []cli.Flag {
+	return []cli.Flag{
+		&cli.StringFlag{Name: "distill", Usage: "shorten prompts by these frozen rules, YAML `FILE`"},
+		pricesFlag(),
+	}
+}
+
+// withCost adds what the flags say to the options.
+func withCost(c *cli.Context, lk *lake.Lake, opts *exporters.Options) error {
+	if c.String("distill") != "" {
+		rules, err := loadRules(c, "distill")
+		if err != nil {
+			return err
+		}
+		opts.Distill = rules
+	}
+	table, err := priceTable(lk, c.StringSlice("prices"))
+	if err != nil {
+		return err
+	}
+	opts.Prices = &table
+	return nil
+}
+
+// printCost prints what training and calls cost, and what rules took out.
+func printCost(e env, manifest exporters.Manifest) {
+	if d := manifest.Distill; d != nil {
+		fmt.Fprintf(e.stdout, "\ndistilled by %s (%s): %s of the examples' tokens are left, %s of %s\n",
+			d.Name, d.Hash[:8], percentText(float64(d.TokensAfter)/float64(max(1, d.TokensBefore))), count(d.TokensAfter), count(d.TokensBefore))
+		if d.Named > 0 {
+			fmt.Fprintf(e.stdout, "%s examples name what was removed (on_named: %s)\n", count(d.Named), d.OnNamed)
+		}
+	}
+	if usd := manifest.Cost.EpochUSD; usd != nil {
+		fmt.Fprintf(e.stdout, "\none epoch of %s: about $%.2f (price of %s)\n", manifest.Model, *usd, manifest.Cost.AsOf)
+	}
+	if calls := manifest.Cost.Calls; calls != nil && calls.TunedUSD != nil && calls.BaseUSD != nil {
+		fmt.Fprintf(e.stdout, "1,000 calls like the examples: about $%.2f tuned, $%.2f base (prices of %s)\n", *calls.TunedUSD, *calls.BaseUSD, calls.AsOf)
+	}
+}
