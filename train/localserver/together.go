@@ -30,6 +30,11 @@ func (s *Server) speakTogether(root string) {
 		return map[string]any{"data": wires(s.listed(), togetherJob)}, http.StatusOK
 	})
 	// What the provider's own client asks before it orders.
+	s.handle(root, "POST fine-tunes/estimate-price", func(message) (any, int) {
+		return map[string]any{
+			"estimated_total_price": 0.5, "user_limit": 100, "estimated_train_token_count": 24_000, "estimated_eval_token_count": 0, "allowed_to_proceed": true,
+		}, http.StatusOK
+	})
 	s.handle(root, "GET fine-tunes/models/limits", func(m message) (any, int) {
 		lora := map[string]any{"max_batch_size": 64, "max_batch_size_dpo": 32, "min_batch_size": 1, "max_rank": 64, "target_modules": []string{"q_proj"}}
 		return map[string]any{"model_name": m.query.Get("model_name"), "max_num_epochs": 20, "max_num_evals": 100, "max_learning_rate": 0.01, "min_learning_rate": 1e-8, "lora_training": lora}, http.StatusOK
