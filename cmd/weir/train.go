@@ -17,7 +17,7 @@ func trainCommand(e env) *cli.Command {
 		Name:        "train",
 		Usage:       "have models trained, and keep on record what became of it",
 		Description: "With --brokers a weir sink has to run: what is in the lake decides what may be sent.",
-		Subcommands: []*cli.Command{trainSubmit(e), trainWatch(e), trainCancel(e), trainList(e), trainRecord(e), trainPlan(e)},
+		Subcommands: []*cli.Command{trainSubmit(e), trainWatch(e), trainCancel(e), trainList(e), trainRecord(e), trainPlan(e), trainConfig(e)},
 	}
 }
 
