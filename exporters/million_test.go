@@ -14,7 +14,7 @@ import (
 )
 
 // chunkRows is how many examples a data file of the benchmark's lake has.
-const chunkRows = 100_000
+const chunkRows = 25_000
 
 // TestMakeLake makes the lake of scripts/export_bench.sh: WEIR_EXPORT_LAKE names
 // its folder, WEIR_EXPORT_ROWS the number of examples. A small lake is built as
@@ -22,7 +22,7 @@ const chunkRows = 100_000
 func TestMakeLake(t *testing.T) {
 	dir, rows := os.Getenv("WEIR_EXPORT_LAKE"), benchRows(t)
 	small := built(t, 40)
-	session, _, err := duck.OpenLake(t.Context(), small, duck.Options{KeepOrder: true})
+	session, _, err := duck.OpenLake(t.Context(), small, duck.Options{})
 	if err != nil {
 		t.Fatal(err)
 	}
