@@ -98,7 +98,7 @@ func export(t *testing.T, lk *lake.Lake, ref frozen.Ref) (exporters.Manifest, st
 	if err != nil {
 		t.Fatal(err)
 	}
-	return manifest, dir
+	return manifest.Manifest, dir
 }
 
 // diff compares, and checks what holds of every comparison.

@@ -12,7 +12,6 @@ import (
 	"github.com/weir-lake/weir/exporters/canonical"
 	"github.com/weir-lake/weir/exporters/target"
 	"github.com/weir-lake/weir/exporters/tokens"
-	"github.com/weir-lake/weir/lake"
 )
 
 // worker converts examples. Each goroutine has one of its own, because counters

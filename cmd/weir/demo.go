@@ -152,11 +152,11 @@ func (d *demo) derive(ctx context.Context) ([]exporters.Manifest, error) {
 	}
 	var manifests []exporters.Manifest
 	for _, target := range []string{"openai", "together"} {
-		manifest, err := runExport(ctx, d.env, d.lk, exporters.Options{Target: target, Dir: filepath.Join(d.dir, "exports", target)}, d.to.quiet)
+		outcome, err := runExport(ctx, d.env, d.lk, exporters.Options{Target: target, Dir: filepath.Join(d.dir, "exports", target)}, d.to.quiet)
 		if err != nil {
 			return nil, err
 		}
-		manifests = append(manifests, manifest)
+		manifests = append(manifests, outcome.Manifest)
 	}
 	return manifests, nil
 }

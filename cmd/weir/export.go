@@ -37,6 +37,9 @@ func exportCommand(e env) *cli.Command {
 			"The targets that end in -dpo get preference pairs: two answers to one context, and which is better.\n\n" +
 			"A file that the target's limit of size or lines does not allow is divided: train-00001-of-00003.jsonl.\n\n" +
 			"With --distill prompts are shortened first, by rules that go with the model: see weir distill.\n\n" +
+			"For schedulers: --if-changed does nothing where tables, options and program are those that the folder\n" +
+			"was made from. With --keep N, DIR holds a folder for each content and a link latest to the last; the\n" +
+			"oldest beyond N go, but none that a training run is on record for. Two exports to one folder take turns.\n\n" +
 			"With --record the export enters the lake as a dataset version with its members. From then on they and\n" +
 			"their groups keep their side of the split, and weir erase tells which versions held somebody: use it\n" +
 			"for what is really trained on. The same export is recorded once.\n\n" +
@@ -44,6 +47,7 @@ func exportCommand(e env) *cli.Command {
 			"   weir export --lake mylake --target openai --out training --dataset agent_chat --record\n" +
 			"   weir export --lake mylake --target openai --out training --as-of 2026-11-01\n" +
 			"   weir export --lake mylake --target openai --out training --record\n" +
+			"   weir export --lake mylake --target openai --out training --if-changed --keep 5 --json\n" +
 			"   weir export --lake mylake --target trl --out training --shard-bytes 100MB --compress zstd",
 		Flags: append([]cli.Flag{
 			lakeFlag(), jsonFlag(), quietFlag(), memoryFlag(), threadsFlag(), asOfFlag(), brokersFlag(), waitFlag(),
@@ -53,7 +57,7 @@ func exportCommand(e env) *cli.Command {
 			&cli.StringFlag{Name: "out", Usage: "new `DIR`, or that of an earlier export"},
 			&cli.StringFlag{Name: "model", Usage: "base `MODEL`: decides tokenizer and price"},
 			&cli.IntFlag{Name: "max-tokens", Usage: "divide examples longer than `N` tokens; 0: the target's limit"},
-		}, append(fileFlags(), costFlags()...)...),
+		}, slices.Concat(fileFlags(), scheduleFlags(), costFlags())...),
 		Action: func(c *cli.Context) error {
 			if err := noArgs(c); err != nil {
 				return err
@@ -94,25 +98,33 @@ func exportCommand(e env) *cli.Command {
 			if err := withCost(c, lk, &opts); err != nil {
 				return err
 			}
-			manifest, err := runExport(c.Context, e, lk, opts, c.Bool("quiet"))
+			if err := withSchedule(e, c, &opts); err != nil {
+				return err
+			}
+			outcome, err := runExport(c.Context, e, lk, opts, c.Bool("quiet"))
 			if err != nil {
 				return err
 			}
-			shown := exported{Manifest: manifest}
+			shown := exported{Outcome: outcome}
 			if c.Bool("record") {
-				if shown.Recorded, err = recordExport(c.Context, e, lk, c.String("out"), sendingOf(c)); err != nil {
+				if shown.Recorded, err = recordExport(c.Context, e, lk, outcome.Dir, sendingOf(c)); err != nil {
 					return err
 				}
 			}
 			if c.Bool("json") {
 				return printJSON(e.stdout, shown)
 			}
-			columns := slices.Clone(exportColumns)
-			if manifest.Unit == exporters.UnitPair {
-				columns[1].name = "pairs"
+			if opts.IfChanged && !outcome.Changed {
+				fmt.Fprintf(e.stdout, "unchanged: %s, content hash %s\n", outcome.Dir, outcome.ContentHash)
+			} else {
+				columns := slices.Clone(exportColumns)
+				if outcome.Unit == exporters.UnitPair {
+					columns[1].name = "pairs"
+				}
+				printTable(e.stdout, columns, exportRows(outcome.Dir, outcome.Manifest))
+				printLosses(e, outcome.Manifest)
 			}
-			printTable(e.stdout, columns, exportRows(c.String("out"), manifest))
-			printLosses(e, manifest)
+			printKept(e, opts, outcome)
 			if r := shown.Recorded; r != nil {
 				how := "recorded"
 				if !r.IsNew {
@@ -163,10 +175,10 @@ func exportTo(c *cli.Context, lk *lake.Lake, ref frozen.Ref) (dataset.ExportTo, 
 	return to, nil
 }
 
-// exported is what --json shows of an export: its manifest, and how it was
-// recorded, which the file does not say.
+// exported is what --json shows of an export: its manifest, and what was done,
+// which the file does not say.
 type exported struct {
-	exporters.Manifest
+	exporters.Outcome
 	Recorded *exporters.Recorded `json:"recorded,omitempty"`
 }
 
@@ -180,10 +192,11 @@ func recordExport(ctx context.Context, e env, lk *lake.Lake, dir string, to send
 	return &recorded, err
 }
 
-func runExport(ctx context.Context, e env, lk *lake.Lake, opts exporters.Options, quiet bool) (exporters.Manifest, error) {
+func runExport(ctx context.Context, e env, lk *lake.Lake, opts exporters.Options, quiet bool) (exporters.Outcome, error) {
 	bar := e.progress("export", quiet)
 	defer bar.done()
 	opts.Progress = bar.set
+	opts.Program = version()
 	return exporters.Export(ctx, lk, opts)
 }
 

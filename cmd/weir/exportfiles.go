@@ -37,6 +37,43 @@ func withFiles(c *cli.Context, opts *exporters.Options) error {
 	return nil
 }
 
+// scheduleFlags are for exports that a scheduler starts.
+func scheduleFlags() []cli.Flag {
+	return []cli.Flag{
+		&cli.BoolFlag{Name: "if-changed", Usage: "do nothing where nothing has changed since; it says unchanged and exits with 0"},
+		&cli.IntFlag{Name: "keep", Usage: "keep the last `N` exports in DIR, with a link latest; 0: DIR is the export"},
+		&cli.BoolFlag{Name: "no-wait", Usage: "fail where another export writes to DIR, and do not wait for its end"},
+	}
+}
+
+// withSchedule adds what the flags say to the options.
+func withSchedule(e env, c *cli.Context, opts *exporters.Options) error {
+	if opts.Keep = c.Int("keep"); opts.Keep < 0 {
+		return &usageError{what: "export: --keep must not be negative", try: "weir export --keep 5"}
+	}
+	opts.IfChanged = c.Bool("if-changed")
+	opts.Busy = func() error {
+		if c.Bool("no-wait") {
+			return exporters.ErrBusy
+		}
+		if !c.Bool("quiet") {
+			fmt.Fprintf(e.stderr, "another export writes to %s: waiting for its end\n", opts.Dir)
+		}
+		return nil
+	}
+	return nil
+}
+
+// printKept tells of the versions that are kept.
+func printKept(e env, opts exporters.Options, outcome exporters.Outcome) {
+	if opts.Keep > 0 && outcome.Changed {
+		fmt.Fprintf(e.stdout, "\n%s is now %s\n", filepath.Join(opts.Dir, "latest"), filepath.Base(outcome.Dir))
+	}
+	for _, version := range outcome.Deleted {
+		fmt.Fprintf(e.stdout, "deleted: %s\n", filepath.Join(opts.Dir, version))
+	}
+}
+
 // filesOf names the files of a side: one, or what several have in common.
 func filesOf(dir string, manifest exporters.Manifest, split string) string {
 	var names []string
