@@ -36,6 +36,26 @@ type Options struct {
 	Dataset   frozen.Ref           // a version that was frozen; zero: what the funnel sends to each side
 	Session   duck.Options         // of the DuckDB session
 	Progress  func(done, of int64) // examples; may be nil
+
+	// IfChanged leaves a folder alone that was made from the same inputs, without
+	// a look at examples or files.
+	IfChanged bool
+	// Keep makes Dir a folder of versions, each named by its content, with a link
+	// latest, and deletes all but the last so many. 0: Dir is the export.
+	Keep int
+	// Program is the build that exports: another may write other bytes.
+	Program string
+	// Busy is called once where another export writes to Dir, before the wait for
+	// its end. Its error ends this one instead. May be nil.
+	Busy func() error
+}
+
+// Outcome is an export as it stands.
+type Outcome struct {
+	Manifest
+	Dir     string   `json:"dir"`               // where its files are
+	Changed bool     `json:"changed"`           // false: they stood there already
+	Deleted []string `json:"deleted,omitempty"` // older versions that Keep let go
 }
 
 // ErrLeak says that something links the two sides of the split.
@@ -50,67 +70,85 @@ var splits = []string{"train", "validation"}
 // Export writes the training set as it stands now, or stood at a moment. The files appear whole or
 // not at all; the same tables and options give the same bytes, and where the
 // folder already holds just these it is left alone. Nothing is written when
-// curated.leaks counts a link (ErrLeak).
-func Export(ctx context.Context, lk *lake.Lake, opts Options) (Manifest, error) {
+// curated.leaks counts a link (ErrLeak). Two exports to one folder take turns.
+func Export(ctx context.Context, lk *lake.Lake, opts Options) (Outcome, error) {
 	t, err := target.Named(opts.Target)
 	if err != nil {
-		return Manifest{}, err
+		return Outcome{}, err
 	}
 	if err := checkFiles(t, opts); err != nil {
-		return Manifest{}, fmt.Errorf("export: %w", err)
+		return Outcome{}, fmt.Errorf("export: %w", err)
 	}
 	if opts.Dir == "" {
-		return Manifest{}, errors.New("export: no folder to write to")
+		return Outcome{}, errors.New("export: no folder to write to")
 	}
-	if err := checkDir(opts.Dir, t.Name); err != nil {
-		return Manifest{}, fmt.Errorf("export: %w", err)
-	}
-	manifest, err := export(ctx, lk, t, opts)
+	to, err := newPlace(opts, t.Name)
 	if err != nil {
-		return Manifest{}, fmt.Errorf("export %s: %w", t.Name, err)
+		return Outcome{}, fmt.Errorf("export: %w", err)
 	}
-	return manifest, nil
+	unlock, err := to.lock(ctx, opts.Busy)
+	if err != nil {
+		return Outcome{}, fmt.Errorf("export: %s: %w", opts.Dir, err)
+	}
+	defer unlock()
+	if err := to.check(); err != nil {
+		return Outcome{}, fmt.Errorf("export: %w", err)
+	}
+	outcome, err := export(ctx, lk, t, opts, to)
+	if err != nil {
+		return Outcome{}, fmt.Errorf("export %s: %w", t.Name, err)
+	}
+	return outcome, nil
 }
 
-func export(ctx context.Context, lk *lake.Lake, t *target.Target, opts Options) (_ Manifest, err error) {
+func export(ctx context.Context, lk *lake.Lake, t *target.Target, opts Options, to place) (o Outcome, err error) {
 	session, pinned, err := duck.OpenLakeAt(ctx, lk, opts.At, opts.Session)
 	if err != nil {
-		return Manifest{}, err
+		return o, err
 	}
 	defer session.Close()
 	from, err := openSource(ctx, lk, session, pinned, opts, t.Pairs)
 	if err != nil {
-		return Manifest{}, err
+		return o, err
 	}
 	e, err := newExport(ctx, session, t, opts, from)
 	if err != nil {
-		return Manifest{}, err
+		return o, err
 	}
 	if err := e.manifest.readLake(ctx, session, lk, from); err != nil {
-		return Manifest{}, err
+		return o, err
 	}
 	if e.manifest.Leaks.Total > 0 {
-		return Manifest{}, lake.WithHint(fmt.Errorf("%w: %d links in curated.leaks", ErrLeak, e.manifest.Leaks.Total), "weir query leaks")
+		return o, lake.WithHint(fmt.Errorf("%w: %d links in curated.leaks", ErrLeak, e.manifest.Leaks.Total), "weir query leaks")
 	}
-
-	// Beside the folder, so that a rename puts it in place.
-	parent := filepath.Dir(filepath.Clean(opts.Dir))
-	if err := os.MkdirAll(parent, 0o755); err != nil {
-		return Manifest{}, err
+	if e.manifest.Inputs, err = e.inputs(ctx, lk); err != nil {
+		return o, err
 	}
-	work, err := os.MkdirTemp(parent, ".weir-export-")
+	if opts.IfChanged {
+		manifest, isSame, err := standing(to.current(), e.manifest.Inputs)
+		if err != nil {
+			return o, err
+		}
+		if isSame {
+			o.Manifest, o.Dir = manifest, to.of(opts.Dir, manifest)
+			o.Deleted, err = to.prune(ctx, lk)
+			return o, err
+		}
+	}
+	work, err := to.work()
 	if err != nil {
-		return Manifest{}, err
+		return o, err
 	}
 	defer func() { err = errors.Join(err, os.RemoveAll(work)) }()
-	// MkdirTemp is for the owner alone; an export is for whoever may read its parent.
-	if err := os.Chmod(work, 0o755); err != nil {
-		return Manifest{}, err
-	}
 	if err := e.write(ctx, session, lk.TempDir(), work); err != nil {
-		return Manifest{}, err
+		return o, err
 	}
-	return e.manifest, put(work, opts.Dir)
+	o.Manifest, o.Dir = e.manifest, to.of(opts.Dir, e.manifest)
+	if o.Changed, err = to.put(work, e.manifest); err != nil {
+		return o, err
+	}
+	o.Deleted, err = to.prune(ctx, lk)
+	return o, err
 }
 
 // exporting is one run.

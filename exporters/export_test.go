@@ -12,7 +12,9 @@ import (
 	"os"
 	"path/filepath"
 	"slices"
+	"strconv"
 	"strings"
+	"sync"
 	"testing"
 	"time"
 
@@ -23,8 +25,48 @@ import (
 	"github.com/weir-lake/weir/transforms/transformstest"
 )
 
+// lakes are those that built made, by their number of calls: a lake is built once
+// and copied, which takes a hundredth of the time.
+var lakes = struct {
+	dir string
+	sync.Mutex
+	made map[int]string
+}{made: map[int]string{}}
+
+func TestMain(m *testing.M) {
+	var err error
+	if lakes.dir, err = os.MkdirTemp("", "lakes"); err != nil {
+		panic(err)
+	}
+	code := m.Run()
+	os.RemoveAll(lakes.dir)
+	os.Exit(code)
+}
+
 // built makes a lake of some finished calls, with its curated tables.
 func built(t *testing.T, calls int) *lake.Lake {
+	t.Helper()
+	lakes.Lock()
+	defer lakes.Unlock()
+	if lakes.made[calls] == "" {
+		dir := filepath.Join(lakes.dir, strconv.Itoa(calls))
+		if err := os.Rename(buildLake(t, calls).Dir(), dir); err != nil {
+			t.Fatal(err)
+		}
+		lakes.made[calls] = dir
+	}
+	dir := filepath.Join(t.TempDir(), "lake")
+	if err := os.CopyFS(dir, os.DirFS(lakes.made[calls])); err != nil {
+		t.Fatal(err)
+	}
+	lk, err := lake.OpenWith(dir, lake.Options{Clock: func() time.Time { return laketest.Start }})
+	if err != nil {
+		t.Fatal(err)
+	}
+	return lk
+}
+
+func buildLake(t *testing.T, calls int) *lake.Lake {
 	t.Helper()
 	lk := laketest.New(t)
 	final := true

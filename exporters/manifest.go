@@ -47,6 +47,7 @@ type Manifest struct {
 	Cost        Cost        `json:"cost"`
 	Distill     *Distilled  `json:"distill,omitempty"` // rules that shortened the examples
 	Warnings    []string    `json:"warnings"`
+	Inputs      string      `json:"inputs"` // sha256 over all that decided it: Options.IfChanged looks at this alone
 	Tables      []TableRead `json:"tables"` // as they were read
 
 	losses           map[target.Rule]Loss // while examples are counted

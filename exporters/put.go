@@ -16,14 +16,18 @@ import (
 )
 
 // put moves the finished folder in place. An equal export stays as it is, so
-// that its times tell when it last changed.
-func put(work, dir string) error {
+// that its times tell when it last changed; what it was made from is brought up to
+// date in its manifest.
+func put(work, dir string) (changed bool, err error) {
 	same, err := sameExport(work, dir)
-	if err != nil || same {
-		return err
+	if err != nil {
+		return false, err
+	}
+	if same {
+		return false, replaceManifest(work, dir)
 	}
 	if err := lake.SyncPath(work); err != nil {
-		return err
+		return false, err
 	}
 	err = os.Remove(dir) // takes an empty folder only
 	if err == nil || errors.Is(err, fs.ErrNotExist) {
@@ -32,9 +36,26 @@ func put(work, dir string) error {
 		err = os.RemoveAll(work) // the old one by now
 	}
 	if err != nil {
+		return false, err
+	}
+	return true, lake.SyncPath(filepath.Dir(filepath.Clean(dir)))
+}
+
+// replaceManifest gives an export that stands the manifest of an equal one.
+func replaceManifest(work, dir string) error {
+	from, to := filepath.Join(work, manifestName), filepath.Join(dir, manifestName)
+	fresh, err := os.ReadFile(from)
+	if err != nil {
 		return err
 	}
-	return lake.SyncPath(filepath.Dir(filepath.Clean(dir)))
+	there, err := os.ReadFile(to)
+	if err != nil || bytes.Equal(fresh, there) {
+		return err
+	}
+	if err := os.Rename(from, to); err != nil {
+		return err
+	}
+	return lake.SyncPath(dir)
 }
 
 // exchangeByRename swaps two folders where the system cannot do it in one step:
@@ -50,8 +71,8 @@ func exchangeByRename(fresh, old string) error {
 	return os.Rename(aside, fresh)
 }
 
-// sameExport tells whether dir holds what work does, but for the versions of
-// the tables: events that came twice make new versions and no other rows. A
+// sameExport tells whether dir holds what work does, but for what it was made
+// from: events that came twice make new versions and no other rows. A
 // folder whose files are not what its manifest says is not the same.
 func sameExport(work, dir string) (bool, error) {
 	there, err := readManifest(filepath.Join(dir, manifestName))
@@ -66,7 +87,7 @@ func sameExport(work, dir string) (bool, error) {
 	}
 	var texts [2][]byte
 	for i, m := range []Manifest{there, fresh} {
-		m.Tables = nil
+		m.Tables, m.Inputs = nil, ""
 		if texts[i], err = json.Marshal(m); err != nil {
 			return false, err
 		}

@@ -39,7 +39,7 @@ func TestRecord(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		return manifest
+		return manifest.Manifest
 	}
 	manifest := export()
 	recorded, sent := recording(t, lk, dir, laketest.Start)

@@ -74,7 +74,7 @@ func TestShardsHoldTheSameLines(t *testing.T) {
 	}
 	want := map[string]string{}
 	for _, split := range []string{"train", "validation"} {
-		want[split], _ = contentOf(t, whole, manifest, split)
+		want[split], _ = contentOf(t, whole, manifest.Manifest, split)
 	}
 	lines := strings.Count(want["train"], "\n")
 	for _, test := range []struct {
@@ -98,7 +98,7 @@ func TestShardsHoldTheSameLines(t *testing.T) {
 				t.Fatal(err)
 			}
 			for _, split := range []string{"train", "validation"} {
-				content, names := contentOf(t, dir, manifest, split)
+				content, names := contentOf(t, dir, manifest.Manifest, split)
 				if content != want[split] {
 					t.Errorf("%s holds other lines", split)
 				}
@@ -116,7 +116,7 @@ func TestShardsHoldTheSameLines(t *testing.T) {
 					t.Error(err)
 				}
 			}
-			checkPlaces(t, dir, manifest, filepath.Join(whole, "lineage.jsonl"))
+			checkPlaces(t, dir, manifest.Manifest, filepath.Join(whole, "lineage.jsonl"))
 			if _, sent := recording(t, lk, dir, laketest.Start); len(sent) == 0 {
 				t.Error("not recorded")
 			}

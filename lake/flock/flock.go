@@ -23,6 +23,14 @@ func Lock(ctx context.Context, path string) (unlock func(), err error) {
 	if err != nil {
 		return nil, err
 	}
+	if file, err = acquire(ctx, file); err != nil {
+		return nil, err
+	}
+	return func() { file.Close() }, nil
+}
+
+// acquire waits for the lock of an open file, which it closes where it fails.
+func acquire(ctx context.Context, file *os.File) (*os.File, error) {
 	// Asked for and not polled: the kernel wakes who waits, longest first, where
 	// polling would leave the lock to whoever asks at the right moment.
 	locked := make(chan error, 1)
@@ -31,9 +39,9 @@ func Lock(ctx context.Context, path string) (unlock func(), err error) {
 	case err := <-locked:
 		if err != nil {
 			file.Close()
-			return nil, fmt.Errorf("lock %s: %w", path, err)
+			return nil, fmt.Errorf("lock %s: %w", file.Name(), err)
 		}
-		return func() { file.Close() }, nil
+		return file, nil
 	case <-ctx.Done():
 		// A blocked flock cannot be cancelled: what it gets is given up.
 		go func() {

@@ -3,6 +3,7 @@ package flock
 import (
 	"context"
 	"errors"
+	"os"
 	"path/filepath"
 	"sync"
 	"sync/atomic"
@@ -68,4 +69,43 @@ func TestACancelledWait(t *testing.T) {
 		t.Fatalf("the wait that was given up keeps the lock: %v", err)
 	}
 	unlock()
+}
+
+// A file that goes with the lock is one lock all the same, and litters nothing.
+func TestPassingLocksKeepOthersOut(t *testing.T) {
+	path := filepath.Join(t.TempDir(), "lock")
+	var inside, busy atomic.Int64
+	var all sync.WaitGroup
+	for range 6 {
+		all.Go(func() {
+			for range 50 {
+				unlock, err := Passing(t.Context(), path, func() error { busy.Add(1); return nil })
+				if err != nil {
+					t.Error(err)
+					return
+				}
+				if inside.Add(1) != 1 {
+					t.Error("two hold it")
+				}
+				time.Sleep(50 * time.Microsecond)
+				inside.Add(-1)
+				unlock()
+			}
+		})
+	}
+	all.Wait()
+	if busy.Load() == 0 {
+		t.Error("nobody ever waited")
+	}
+	if _, err := os.Stat(path); !errors.Is(err, os.ErrNotExist) {
+		t.Errorf("left behind: %v", err)
+	}
+	unlock, err := Passing(t.Context(), path, nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer unlock()
+	if _, err := Passing(t.Context(), path, func() error { return os.ErrExist }); !errors.Is(err, os.ErrExist) {
+		t.Errorf("busy said no: %v", err)
+	}
 }
