@@ -19,7 +19,7 @@ func modelCommand(e env) *cli.Command {
 		Usage: "the models that training runs made: list, decide, package, check",
 		Description: "A model is named by an alias that it bears (production), its own name, or its run's or job's id.\n" +
 			"With --brokers a weir sink has to run: what is in the lake is what is decided on.",
-		Subcommands: []*cli.Command{modelList(e), modelShow(e), modelPromote(e), modelRetire(e), modelWeights(e)},
+		Subcommands: []*cli.Command{modelList(e), modelShow(e), modelPromote(e), modelRetire(e), modelWeights(e), modelPackage(e), modelCheck(e)},
 	}
 }
 
