@@ -58,16 +58,17 @@ type Line struct {
 }
 
 // Measure applies rules to the examples that an export with these options is
-// made from, and counts with the encoding of the model. Each example's line goes
+// made from, and counts with the model's encoding or the
+// options' tokenizer. Each example's line goes
 // to visit, which may be nil.
 func Measure(ctx context.Context, lk *lake.Lake, rules *Rules, model string, opts exporters.Options, visit func(Line) error) (Report, error) {
-	encoding, exact := tokens.ForModel(model)
-	counter, err := tokens.NewCounter(encoding)
+	vocabulary := tokens.VocabularyFor(model, opts.Tokenizer)
+	counter, err := vocabulary.NewCounter()
 	if err != nil {
 		return Report{}, err
 	}
 	m := &measuring{rules: rules, counter: counter, byRule: map[string]*RuleReport{}}
-	m.report = Report{Rules: rules.Name, Hash: rules.Hash(), Encoding: string(encoding), IsExact: exact, ByRule: []RuleReport{}}
+	m.report = Report{Rules: rules.Name, Hash: rules.Hash(), Encoding: vocabulary.Name(), IsExact: vocabulary.IsExact, ByRule: []RuleReport{}}
 	err = exporters.Each(ctx, lk, opts, func(e canonical.Example) error {
 		line := m.example(e)
 		if visit == nil {
@@ -99,6 +100,7 @@ func (m *measuring) shape(e canonical.Example) shape {
 	s := shape{prompt: m.counter.Tools(e.Tools)}
 	s.all = s.prompt + tokens.PerConversation
 	for _, message := range e.Messages {
+		message.Reasoning = "" // no request brings it back
 		if canonical.IsTarget(message) {
 			s.calls++
 			s.input += int64(s.all)

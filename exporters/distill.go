@@ -95,6 +95,7 @@ func (w *worker) shorten(example *canonical.Example) (_ *distillLine, dropped bo
 func (w *worker) promptTokens(e canonical.Example) (prompt, rest int) {
 	prompt, rest = w.counter.Tools(e.Tools), tokens.PerConversation
 	for _, m := range e.Messages {
+		m.Reasoning = "" // not every target has it, and no request brings it back
 		if m.Role == "system" || m.Role == "developer" {
 			prompt += w.counter.Message(m)
 		} else {

@@ -17,6 +17,7 @@ import (
 	"github.com/weir-lake/weir/exporters/prices"
 	"github.com/weir-lake/weir/exporters/target"
 	"github.com/weir-lake/weir/exporters/tokens"
+	"github.com/weir-lake/weir/exporters/tokens/hf"
 	"github.com/weir-lake/weir/lake"
 	"github.com/weir-lake/weir/lake/duck"
 	"github.com/weir-lake/weir/lake/frozen"
@@ -31,6 +32,7 @@ type Options struct {
 	Shard     target.Limit         // of a file, below the target's own
 	Compress  target.Compression   // of the training files
 	Prices    *prices.Table        // put over the built-in table; may be nil
+	Tokenizer *hf.Tokenizer        // the model's own; nil: OpenAI's encoding for the model, exact or as an estimate
 	Distill   Distiller            // shortens the examples first; nil: they stay as they are
 	At        duck.Moment          // the state of the tables; zero: now
 	Dataset   frozen.Ref           // a version that was frozen; zero: what the funnel sends to each side
@@ -171,15 +173,15 @@ func newExport(ctx context.Context, session *duck.Session, t *target.Target, opt
 	if model == "" {
 		model = t.Model
 	}
-	encoding, exact := tokens.ForModel(model)
-	e.newCounter = func() (*tokens.Counter, error) { return tokens.NewCounter(encoding) }
+	vocabulary := tokens.VocabularyFor(model, opts.Tokenizer)
+	e.newCounter = vocabulary.NewCounter
 	var err error
 	if e.agents, err = readAgents(ctx, session, from.agents); err != nil {
 		return nil, err
 	}
 	e.manifest = Manifest{
 		Format: manifestFormat, Target: t.Name, Model: model, Compression: string(opts.Compress),
-		Tokens: TokenRule{Encoding: string(encoding), IsExact: exact, Note: tokenNote},
+		Tokens: tokenRule(vocabulary),
 		Losses: []Loss{}, Warnings: []string{}, losses: map[target.Rule]Loss{},
 	}
 	if opts.Distill != nil {

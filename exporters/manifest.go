@@ -10,6 +10,7 @@ import (
 	"os"
 
 	"github.com/weir-lake/weir/exporters/target"
+	"github.com/weir-lake/weir/exporters/tokens"
 	"github.com/weir-lake/weir/lake"
 	"github.com/weir-lake/weir/lake/duck"
 	"github.com/weir-lake/weir/lake/frozen"
@@ -23,7 +24,8 @@ const (
 	manifestName   = "manifest.json"
 	manifestFormat = 1
 
-	tokenNote = "messages by OpenAI's published counting rule; tool declarations and calls are estimated"
+	tokenNote     = "messages by OpenAI's published counting rule; tool declarations and calls are estimated"
+	tokenizerNote = "texts by the tokenizer file; messages framed as ChatML or Llama 3 where it has their tokens; tool declarations and calls are estimated"
 )
 
 // Manifest says what an export holds, where it is from, and what was lost on
@@ -104,6 +106,14 @@ type TokenRule struct {
 	Encoding string `json:"encoding"`
 	IsExact  bool   `json:"is_exact"` // the model's own vocabulary; else an estimate
 	Note     string `json:"note"`
+}
+
+func tokenRule(v tokens.Vocabulary) TokenRule {
+	rule := TokenRule{Encoding: v.Name(), IsExact: v.IsExact, Note: tokenNote}
+	if v.Tokenizer != nil {
+		rule.Note = tokenizerNote
+	}
+	return rule
 }
 
 // TableRead is a table that the export was read from.

@@ -28,7 +28,7 @@ func distillReport(e env) *cli.Command {
 			&cli.StringFlag{Name: "model", Usage: "`MODEL` that is tuned; without it the target's own"},
 			&cli.StringFlag{Name: "base", Usage: "`MODEL` that is called with the long prompt today; without it the same"},
 			&cli.Float64Flag{Name: "epochs", Usage: "`N` epochs of training", Value: 3},
-			pricesFlag(),
+			tokenizerFlag(), pricesFlag(),
 			&cli.StringFlag{Name: "out", Usage: "write what was done to each example to `FILE`, a JSON object a line"},
 		),
 		Action: func(c *cli.Context) error { return runDistillReport(e, c) },
@@ -58,6 +58,9 @@ func runDistillReport(e env, c *cli.Context) (err error) {
 	}
 	lk, opts, err := openSource(c)
 	if err != nil {
+		return err
+	}
+	if opts.Tokenizer, err = loadTokenizer(c); err != nil {
 		return err
 	}
 	var visit func(distill.Line) error

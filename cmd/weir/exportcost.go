@@ -1,11 +1,13 @@
 package main
 
 import (
+	"errors"
 	"fmt"
 
 	"github.com/urfave/cli/v2"
 
 	"github.com/weir-lake/weir/exporters"
+	"github.com/weir-lake/weir/exporters/tokens/hf"
 	"github.com/weir-lake/weir/lake"
 )
 
@@ -13,8 +15,25 @@ import (
 func costFlags() []cli.Flag {
 	return []cli.Flag{
 		&cli.StringFlag{Name: "distill", Usage: "shorten prompts by these frozen rules, YAML `FILE`"},
-		pricesFlag(),
+		tokenizerFlag(), pricesFlag(),
 	}
+}
+
+func tokenizerFlag() cli.Flag {
+	return &cli.StringFlag{Name: "tokenizer", Usage: "count by the model's own tokenizer, a tokenizer.json `FILE`"}
+}
+
+// loadTokenizer reads the file of --tokenizer; nil: none is named.
+func loadTokenizer(c *cli.Context) (*hf.Tokenizer, error) {
+	path := c.String("tokenizer")
+	if path == "" {
+		return nil, nil
+	}
+	tokenizer, err := hf.Load(path)
+	if errors.Is(err, hf.ErrUnsupported) {
+		return nil, lake.WithHint(err, "leave out --tokenizer: tokens are then estimated")
+	}
+	return tokenizer, err
 }
 
 // withCost adds what the flags say to the options.
@@ -25,6 +44,10 @@ func withCost(c *cli.Context, lk *lake.Lake, opts *exporters.Options) error {
 			return err
 		}
 		opts.Distill = rules
+	}
+	var err error
+	if opts.Tokenizer, err = loadTokenizer(c); err != nil {
+		return err
 	}
 	table, err := priceTable(lk, c.StringSlice("prices"))
 	if err != nil {

@@ -7,14 +7,16 @@ import (
 
 	"github.com/tiktoken-go/tokenizer/codec"
 
+	"github.com/weir-lake/weir/exporters/tokens/hf"
 	"github.com/weir-lake/weir/lake"
 )
 
 // Counter counts tokens. It remembers the words that it has seen, so it is not
 // safe for concurrent use: give each goroutine one of its own.
 type Counter struct {
-	codec *codec.Codec
-	words map[string]int
+	codec     *codec.Codec  // nil where there is a tokenizer
+	tokenizer *hf.Tokenizer // nil where there is an encoding
+	words     map[string]int
 }
 
 // The memory of a Counter is bounded: longer words are counted anew each time,
@@ -39,8 +41,12 @@ func NewCounter(encoding Encoding) (*Counter, error) {
 }
 
 // Text counts the tokens of a text exactly. Text that looks like a special
-// token counts as text, as it does when it stands in a message.
+// token counts as text, as it does when it stands in a message at OpenAI; a
+// tokenizer file's special tokens are tokens, as they are for its trainers.
 func (c *Counter) Text(text string) int {
+	if c.tokenizer != nil {
+		return c.tokenizer.Count(text)
+	}
 	total := 0
 	for text != "" {
 		end := wordEnd(text)
@@ -98,11 +104,24 @@ const (
 	perTool         = 8
 )
 
+// frame is what a message takes beside its content. Of tokenizer files those of
+// the two common chat forms are known, ChatML's and Llama 3's.
+func (c *Counter) frame(role string) int {
+	switch {
+	case c.tokenizer == nil:
+	case c.tokenizer.Has("<|im_start|>"):
+		return c.Text("<|im_start|>"+role+"\n") + c.Text("<|im_end|>\n")
+	case c.tokenizer.Has("<|start_header_id|>"):
+		return c.Text("<|start_header_id|>"+role+"<|end_header_id|>\n\n") + c.Text("<|eot_id|>")
+	}
+	return perMessage + c.Text(role)
+}
+
 // Message counts a message by OpenAI's rule: its strings and the overhead.
 // Reasoning counts as text. What calls take is an estimate: their names,
 // arguments and a few tokens each.
 func (c *Counter) Message(m lake.Message) int {
-	n := perMessage + c.Text(m.Role) + c.Text(m.Reasoning) + c.Text(m.Content)
+	n := c.frame(m.Role) + c.Text(m.Reasoning) + c.Text(m.Content)
 	if m.Name != "" {
 		n += perName + c.Text(m.Name)
 	}

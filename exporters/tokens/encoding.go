@@ -1,10 +1,15 @@
-// Package tokens counts the tokens of chat messages with OpenAI's encodings,
-// without a network. For models of other makers the count is an estimate and
-// says so. It knows no prices (exporters/prices has them) and no file formats.
-// Start at ForModel and NewCounter.
+// Package tokens counts the tokens of chat messages with OpenAI's encodings or a
+// model's tokenizer file (tokens/hf), without a network. For models of other
+// makers the count is an estimate without their file, and says so. It knows no
+// prices (exporters/prices has them) and no file formats. Start at
+// VocabularyFor.
 package tokens
 
-import "strings"
+import (
+	"strings"
+
+	"github.com/weir-lake/weir/exporters/tokens/hf"
+)
 
 // Encoding is a vocabulary by the name that tiktoken gives it.
 type Encoding string
@@ -50,4 +55,37 @@ func ForModel(model string) (encoding Encoding, isExact bool) {
 		return O200kBase, false
 	}
 	return encoding, true
+}
+
+// Vocabulary is what the tokens of a model are counted by.
+type Vocabulary struct {
+	Encoding  Encoding      // where there is no tokenizer
+	Tokenizer *hf.Tokenizer // nil: the encoding
+	IsExact   bool          // it is the model's own; else the count is an estimate
+}
+
+// VocabularyFor is a model's: the tokenizer that its user gives, which is taken
+// for the model's own, else the encoding of its name.
+func VocabularyFor(model string, tokenizer *hf.Tokenizer) Vocabulary {
+	if tokenizer != nil {
+		return Vocabulary{Tokenizer: tokenizer, IsExact: true}
+	}
+	encoding, isExact := ForModel(model)
+	return Vocabulary{Encoding: encoding, IsExact: isExact}
+}
+
+// Name is the encoding's, or that of the tokenizer's file with its hash.
+func (v Vocabulary) Name() string {
+	if v.Tokenizer != nil {
+		return "tokenizer.json " + v.Tokenizer.Hash()[:12]
+	}
+	return string(v.Encoding)
+}
+
+// NewCounter makes a counter by the vocabulary.
+func (v Vocabulary) NewCounter() (*Counter, error) {
+	if v.Tokenizer != nil {
+		return &Counter{tokenizer: v.Tokenizer, words: map[string]int{}}, nil
+	}
+	return NewCounter(v.Encoding)
 }
