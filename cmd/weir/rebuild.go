@@ -12,6 +12,7 @@ import (
 	"github.com/weir-lake/weir/lake/catalog"
 	"github.com/weir-lake/weir/lake/derive"
 	"github.com/weir-lake/weir/lake/duck"
+	"github.com/weir-lake/weir/lake/frozen"
 	"github.com/weir-lake/weir/lake/rebuild"
 	"github.com/weir-lake/weir/transforms"
 )
@@ -56,7 +57,10 @@ func lakeRebuild(e env, c *cli.Context) error {
 			return fillFromTopics(ctx, e, lk, generation, to)
 		},
 		Derive: func(ctx context.Context, of *lake.Lake, whole bool) error {
-			return deriveLayers(ctx, e, lk, of, derive.Options{Full: whole}, to.quiet)
+			if err := deriveLayers(ctx, e, lk, of, derive.Options{Full: whole}, to.quiet); err != nil {
+				return err
+			}
+			return frozen.Recover(ctx, lk, of, duck.Options{})
 		},
 	}
 	tables, err := rebuild.Run(c.Context, lk, opts)
@@ -172,8 +176,8 @@ func printRebuilt(e env, c *cli.Context, tables []rebuild.Compared, dry bool) er
 		}
 		fmt.Fprintf(e.stdout, "%d tables: %d equal by logical hash, %d different\n", len(tables), counts[rebuild.Equal], len(tables)-counts[rebuild.Equal])
 	}
-	if dry && len(rows) > 0 {
-		return &problemsError{what: fmt.Sprintf("lake rebuild: %d tables differ", len(rows))}
+	if differ := len(rows) - counts[rebuild.Frozen]; dry && differ > 0 {
+		return &problemsError{what: fmt.Sprintf("lake rebuild: %d tables differ", differ)}
 	}
 	if counts[rebuild.Alone] > 0 {
 		return &problemsError{what: fmt.Sprintf("lake rebuild: %d tables have nothing that they could be made from, and stay", counts[rebuild.Alone])}

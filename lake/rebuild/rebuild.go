@@ -31,8 +31,8 @@ type Options struct {
 	// Fill puts the events into an empty lake: from the topics, or with
 	// FromEvents.
 	Fill func(ctx context.Context, generation *lake.Lake) error
-	// Derive brings the derived tables of a lake up to date; whole says that each
-	// is to be computed anew.
+	// Derive brings the derived tables of a lake up to date, and makes the rows of
+	// datasets that it lacks; whole says that each is to be computed anew.
 	Derive func(ctx context.Context, lk *lake.Lake, whole bool) error
 	// DryRun compares and leaves the lake as it is.
 	DryRun bool
@@ -50,6 +50,7 @@ const (
 	Missing State = "missing" // the lake does not have it
 	Broken  State = "broken"  // its log cannot be read
 	Alone   State = "alone"   // nothing that it could be made from is left
+	Frozen  State = "frozen"  // rows of a dataset: the record makes others now, and they stay as they were frozen
 )
 
 // Compared is one table.
@@ -72,7 +73,8 @@ var ErrMoved = errors.New("the lake changed meanwhile")
 // replaces what differs: tables of events in one commit each, with their offsets,
 // fenced against a sink that is running; a table whose log is broken by moving its folder away; derived tables
 // by computing them whole where the lake is, after which they have to equal those
-// of the generation. Readers of the catalog see all of it at once, when the caller
+// of the generation. The rows of a dataset are only made anew where the lake has lost
+// them. Readers of the catalog see all of it at once, when the caller
 // publishes. A run that is stopped leaves the lake usable, and the next one starts
 // over. Another run, and upkeep, wait for it. The error matches ErrMoved where a
 // writer was at work.
@@ -177,6 +179,8 @@ func compareTable(ctx context.Context, lk, generation *lake.Lake, name string, s
 		one.State = Alone
 	case liveHash == one.hash:
 		one.State = Equal
+	case strings.HasPrefix(name, "datasets."):
+		one.State = Frozen
 	default:
 		one.State = Differs
 	}
@@ -313,7 +317,7 @@ func replace(ctx context.Context, lk, generation *lake.Lake, tables []Compared, 
 	for i := range tables {
 		t := &tables[i]
 		switch {
-		case t.State == Equal || t.State == Alone && isEvents(t.Table):
+		case t.State == Equal || t.State == Frozen || t.State == Alone && isEvents(t.Table):
 			continue
 		case !isEvents(t.Table):
 			derived = true
@@ -401,7 +405,7 @@ func moveAway(lk *lake.Lake, table string) error {
 // the generation.
 func confirm(ctx context.Context, lk *lake.Lake, tables []Compared, session duck.Options) error {
 	for _, t := range tables {
-		if isEvents(t.Table) || t.made == nil {
+		if isEvents(t.Table) || t.made == nil || t.State == Frozen {
 			continue
 		}
 		head, err := snapshot(ctx, lk, t.Table)
