@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 
+	"github.com/weir-lake/weir/exporters/card"
 	"github.com/weir-lake/weir/lake"
 	"github.com/weir-lake/weir/lake/duck"
 	"github.com/weir-lake/weir/lake/frozen"
@@ -88,6 +89,33 @@ func named(ctx context.Context, lk *lake.Lake, session *duck.Session, ref frozen
 		}
 	}
 	return frozen.Named(ctx, session, ref)
+}
+
+// MakeCard is the card of a version before it is exported: from its frozen rows
+// and its record. The error matches frozen.ErrGone where the rows are gone.
+func MakeCard(ctx context.Context, lk *lake.Lake, ref frozen.Ref, options duck.Options) (_ card.Card, err error) {
+	session, _, err := duck.OpenLake(ctx, lk, options)
+	if err != nil {
+		return card.Card{}, err
+	}
+	defer func() { err = errors.Join(err, session.Close()) }()
+	v, err := named(ctx, lk, session, ref)
+	if err != nil {
+		return card.Card{}, err
+	}
+	rows, err := frozen.Find(ctx, lk, session, v.Ref)
+	if err != nil {
+		return card.Card{}, lake.WithHint(err, "weir dataset build "+v.Dataset+" --version "+v.Version)
+	}
+	if err := rows.Register(ctx, lk, session); err != nil {
+		return card.Card{}, err
+	}
+	c := card.Card{Title: v.Dataset, Version: v.Ref.String(), ContentHash: v.ContentHash, State: v.Manifest.State, Warnings: v.Manifest.Warnings}
+	if c.Stats, err = card.Collect(ctx, session, "select * from "+rows.Table); err != nil {
+		return c, fmt.Errorf("dataset %s: %w", v.Ref, err)
+	}
+	c.Erased = v.Members - c.Stats.Examples
+	return c, c.Define(v.Manifest.Definition, v.Manifest.DefinitionHash)
 }
 
 // ExportFor is how the definition of a version says that it is exported to a

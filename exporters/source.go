@@ -46,6 +46,8 @@ type source struct {
 	state            frozen.State
 	dataset          *DatasetRef      // nil: the funnel's sides
 	pairs            map[string]int64 // preference pairs of each side; nil: examples are exported
+	definition       []byte           // JSON: of the dataset; empty: there is none
+	definitionHash   string
 }
 
 // DatasetRef is the dataset version that an export was made from.
@@ -143,6 +145,7 @@ func openDataset(ctx context.Context, lk *lake.Lake, session *duck.Session, ref 
 		validationGroups: "select count(distinct group_id) from " + rows.Table + " where split = 'validation'",
 		tables:           []string{rows.Table}, versions: map[string]int64{rows.Table: rows.Snapshot.Version},
 		state: recorded.Manifest.State, dataset: held,
+		definition: recorded.Manifest.Definition, definitionHash: recorded.Manifest.DefinitionHash,
 	}, nil
 }
 

@@ -68,6 +68,9 @@ func (e *exporting) write(ctx context.Context, session *duck.Session, temp, dir 
 	if err := e.check(dir); err != nil {
 		return err
 	}
+	if err := e.writeCard(ctx, session, parquet, dir); err != nil {
+		return err
+	}
 	return e.manifest.write(dir)
 }
 

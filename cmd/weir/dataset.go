@@ -17,7 +17,7 @@ func datasetCommand(e env) *cli.Command {
 	return &cli.Command{
 		Name:        "dataset",
 		Usage:       "choose what a training set is made of, and freeze versions of it",
-		Subcommands: []*cli.Command{datasetBuild(e), datasetList(e), datasetShow(e), datasetDiff(e), datasetPlan(e), datasetDefaults(e)},
+		Subcommands: []*cli.Command{datasetBuild(e), datasetList(e), datasetShow(e), datasetDiff(e), datasetCard(e), datasetPlan(e), datasetDefaults(e)},
 	}
 }
 

@@ -202,3 +202,40 @@ func printDiff(e env, d dataset.Diff) {
 		}
 	}
 }
+
+func datasetCard(e env) *cli.Command {
+	return &cli.Command{
+		Name:      "card",
+		Usage:     "write a version's dataset card, in the form of the Hugging Face Hub",
+		ArgsUsage: "NAME[@VERSION]",
+		Description: "README.md, and its figures as SVG. Every export has one of its own, with tokens, files and losses.\n\n" +
+			"Examples:\n   weir dataset card agent_chat --lake mylake\n   weir dataset card agent_chat --lake mylake --out card",
+		Flags: []cli.Flag{lakeFlag(), memoryFlag(), threadsFlag(), &cli.StringFlag{Name: "out", Usage: "write README.md and figures into `DIR`; without it, the text to stdout"}},
+		Action: func(c *cli.Context) error {
+			if c.NArg() != 1 {
+				return &usageError{what: "dataset card: one NAME[@VERSION] is required", try: "weir dataset list"}
+			}
+			ref, err := refOf("dataset card", c.Args().First())
+			if err != nil {
+				return err
+			}
+			lk, err := openLake(c)
+			if err != nil {
+				return err
+			}
+			made, err := dataset.MakeCard(c.Context, lk, ref, duckOptions(c))
+			if err != nil {
+				return err
+			}
+			if dir := c.String("out"); dir != "" {
+				return made.Write(dir)
+			}
+			files, err := made.Render()
+			if err != nil {
+				return err
+			}
+			_, err = e.stdout.Write(files[0].Text)
+			return err
+		},
+	}
+}

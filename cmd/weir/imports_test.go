@@ -22,7 +22,7 @@ var mayImport = map[string][]string{
 	"evalsql":    {"lake"},
 	"augment":    {"lake", "retry"},
 	"review":     {"lake"},
-	"dataset":    {"lake"},
+	"dataset":    {"lake", "exporters"},
 	"distill":    {"lake", "exporters", "augment"},
 	"train":      {"lake", "exporters", "retry"},
 	"retry":      {},
