@@ -15,6 +15,7 @@ const (
 	lossAll                           // every assistant message
 	lossLast                          // the last message
 	lossLastWithTools                 // the last message where the line declares tools, else those marked; parallel calls cannot be last
+	lossLastAnswer                    // one reply a line: the last that answers a user
 	lossLastWithReasoning             // the last message where the line has reasoning, else those marked
 )
 
@@ -25,8 +26,11 @@ const enough = 0.9
 // expand gives the lines by which a target learns from an example's targets
 // and from nothing else. The pieces share messages with the example.
 func (t *Target) expand(e canonical.Example, opts Options, losses Losses) ([]canonical.Example, Rule) {
-	if t.loss == lossAll {
+	switch t.loss {
+	case lossAll:
 		return beforeContext(e, opts, losses)
+	case lossLastAnswer:
+		return lastAnswer(e, losses)
 	}
 	lastOnly := t.loss == lossLast ||
 		t.loss == lossLastWithTools && len(e.Tools) > 0 ||
@@ -58,13 +62,33 @@ func (t *Target) expand(e canonical.Example, opts Options, losses Losses) ([]can
 	}
 	lines := make([]canonical.Example, len(ends))
 	for i, end := range ends {
-		lines[i] = e
-		lines[i].Messages = slices.Clone(e.Messages[:end+1])
-		for j := range end {
-			lines[i].Messages[j] = weightless(e.Messages[j])
-		}
+		lines[i] = endingOn(e, end)
 	}
 	return lines, ""
+}
+
+// endingOn cuts an example behind a message, the only one that is trained.
+func endingOn(e canonical.Example, end int) canonical.Example {
+	messages := slices.Clone(e.Messages[:end+1])
+	for i := range end {
+		messages[i] = weightless(messages[i])
+	}
+	e.Messages = messages
+	return e
+}
+
+// lastAnswer gives the line that ends on the last reply to a user.
+func lastAnswer(e canonical.Example, losses Losses) ([]canonical.Example, Rule) {
+	for i := len(e.Messages) - 1; i > 0; i-- {
+		if !canonical.IsTarget(e.Messages[i]) || e.Messages[i-1].Role != "user" {
+			continue
+		}
+		for range canonical.Targets(e.Messages) - 1 {
+			losses.add(RuleOneAnswer)
+		}
+		return []canonical.Example{endingOn(e, i)}, ""
+	}
+	return nil, RuleNoQuestion
 }
 
 // beforeContext ends an example before its first reply that is context only,

@@ -115,7 +115,7 @@ func checkResult(t *testing.T, target *Target, example canonical.Example, result
 		trained += line.Targets
 	}
 	if result.Dropped == "" && !target.Pairs {
-		merged, lost := result.Losses[RuleTurnsMerged], result.Losses[RuleTargetTooLong]+result.Losses[RuleParallelEnd]+result.Losses[RuleLastOnly]+result.Losses[RuleUnmaskedCut]
+		merged, lost := result.Losses[RuleTurnsMerged], result.Losses[RuleTargetTooLong]+result.Losses[RuleParallelEnd]+result.Losses[RuleLastOnly]+result.Losses[RuleUnmaskedCut]+result.Losses[RuleOneAnswer]
 		empty := result.Losses[RuleEmpty]
 		if all := canonical.Targets(example.Messages); trained+lost > all || trained+lost+merged+empty < all {
 			t.Errorf("%s: %d of %d messages trained, %d too long or last, %d merged, %d empty", target.Name, trained, all, lost, merged, empty)

@@ -128,10 +128,15 @@ func tail(e *canonical.Example, losses Losses) Rule {
 
 // request notes what the request asked for and a line cannot say.
 func (t *Target) request(e *canonical.Example, losses Losses) {
-	if e.ResponseFormat != "" && !isType(e.ResponseFormat, "text") {
+	switch {
+	case e.ResponseFormat == "" || isType(e.ResponseFormat, "text"):
+		e.ResponseFormat = ""
+	case t.HasFormat && isObject(e.ResponseFormat):
+		losses.add(RuleFormatAside)
+	default:
 		losses.add(RuleResponseFormat)
+		e.ResponseFormat = ""
 	}
-	e.ResponseFormat = ""
 	if e.ToolChoice != "" && !isType(e.ToolChoice, "auto") && len(e.Tools) > 0 {
 		losses.add(RuleToolChoice)
 	}

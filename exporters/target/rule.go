@@ -27,6 +27,8 @@ const (
 	RuleNoCalls        Rule = "calls_not_expressible"
 	RuleReserved       Rule = "reserved_text"
 	RuleNamed          Rule = "names_removed_text"
+	RuleUnverified     Rule = "answer_not_verified"
+	RuleNoQuestion     Rule = "no_reply_to_a_user"
 	RuleNoPair         Rule = "no_preference_pair"
 	RuleSameReplies    Rule = "replies_became_equal"
 
@@ -68,6 +70,8 @@ const (
 	RuleToolsOmitted    Rule = "tools_omitted"
 	RuleResultWrapped   Rule = "result_wrapped"
 	RuleResultsJoined   Rule = "results_joined"
+	RuleFormatAside     Rule = "response_format_for_grader"
+	RuleOneAnswer       Rule = "other_replies_not_asked"
 	RuleFirstReply      Rule = "rest_of_reply_omitted"
 )
 
@@ -103,6 +107,8 @@ var ruleInfo = []RuleInfo{
 	{RuleNoCalls, true, "there are calls, and the format has none"},
 	{RuleReserved, true, "a text has a string that the provider reserves: its job would fail"},
 	{RuleNamed, true, "an answer names what the distillation rules took out of the prompt"},
+	{RuleUnverified, true, "neither a review nor an outcome says that the answers are right: they are no reference"},
+	{RuleNoQuestion, true, "no reply that is to be trained follows a user's message directly, on which a prompt must end"},
 	{RuleNoPair, true, "the example is no preference pair, or one without a reply on either side"},
 	{RuleSameReplies, true, "without what the format cannot carry, the better and the worse reply are equal"},
 	{RuleDivided, false, "longer than the limit: divided at human prompts, else at calls; each piece repeats the opening"},
@@ -142,6 +148,8 @@ var ruleInfo = []RuleInfo{
 	{RuleToolsOmitted, false, "tools were declared and not called; the format has none"},
 	{RuleResultWrapped, false, "a tool result that is no JSON object was put into one"},
 	{RuleResultsJoined, false, "the results of parallel calls became one, in the order of the calls"},
+	{RuleFormatAside, false, "the output format that the request wanted stands beside the prompt, for the grader; the model is told by the job, once for all items"},
+	{RuleOneAnswer, false, "an item asks for one reply, the last one to a user: replies before are context, what follows is left out"},
 	{RuleFirstReply, false, "the better or the worse way to go on is longer than an answer of the format: what follows the first message, or the first turn, is left out"},
 }
 

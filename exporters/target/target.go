@@ -33,6 +33,7 @@ type Target struct {
 	Alternates   bool // system stands first and user and assistant take turns
 	Pairs        bool // its lines are preference pairs
 	OneReply     bool // of a pair, each way to go on is one message
+	HasFormat    bool // what the request wanted of the output's format can be said
 	CanForbid    bool // parallel_tool_calls can be said
 	BOM          bool // files begin with a byte order mark; elsewhere none may
 
@@ -92,6 +93,7 @@ func All() []*Target {
 		gemini(), bedrockNova(), bedrockClaude(),
 		trl(), trlCompletion(), axolotl(), llamaFactory(), mlx(), swift(),
 		openAIDPO(), azureDPO(), fireworksDPO(), togetherDPO(), trlDPO(), axolotlDPO(), llamaFactoryDPO(), swiftDPO(),
+		openAIRFT(),
 	}
 }
 

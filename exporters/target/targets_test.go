@@ -25,6 +25,7 @@ const (
 	trlPairOK      = `{"prompt":[{"role":"user","content":"a"}],"chosen":[{"role":"assistant","content":"b"}],"rejected":[{"role":"assistant","content":"c"}]}`
 	axolotlPairOK  = `{"messages":[{"role":"user","content":"a"}],"chosen":{"role":"assistant","content":"b"},"rejected":{"role":"assistant","content":"c"}}`
 	shareGPTPairOK = `{"conversations":[{"from":"human","value":"a"}],"chosen":{"from":"gpt","value":"b"},"rejected":{"from":"gpt","value":"c"},"system":"","tools":""}`
+	rftLineOK      = `{"messages":[{"role":"developer","content":"s"},{"role":"user","content":"17*2?"}],"answer":"34"}`
 	swiftPairOK    = `{"messages":[{"role":"user","content":"a"},{"role":"assistant","content":"b"}],"rejected_response":[{"role":"assistant","content":"c"}]}`
 )
 
@@ -156,6 +157,11 @@ var targetCases = []struct {
 	{target: "bedrock-nova", name: "empty_block", line: converseLineOK, edit: []string{`[{"text":"a"}]`, `[{}]`}, want: []string{ruleContent}},
 	{target: "bedrock-nova", name: "empty_text", line: converseLineOK, edit: []string{`{"text":"a"}`, `{"text":""}`}, want: []string{ruleContent}},
 	{target: "bedrock-nova", name: "key_of_a_result", line: converseLineOK, edit: []string{`"content":[{"text":"x"}]`, `"content":[{"text":"x"}],"x":1`}, want: []string{ruleKey}},
+	{target: "openai-rft", name: "item", line: rftLineOK},
+	{target: "openai-rft", name: "no_reference", line: rftLineOK, edit: []string{`,"answer":"34"`, ``}},
+	{target: "openai-rft", name: "ends_on_the_assistant", line: plainLine, want: []string{ruleEnding}},
+	{target: "openai-rft", name: "system", line: rftLineOK, edit: []string{`developer`, `system`}, want: []string{ruleRole}},
+	{target: "openai-rft", name: "weight", line: rftLineOK, edit: []string{`"content":"17*2?"`, `"content":"17*2?","weight":1`}, want: []string{ruleKey}},
 	{target: "mlx", name: "no_messages", line: `{"text":"a"}`, want: []string{ruleMissing, ruleKey}},
 }
 
