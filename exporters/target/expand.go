@@ -86,7 +86,12 @@ func lastAnswer(e canonical.Example, losses Losses) ([]canonical.Example, Rule) 
 		for range canonical.Targets(e.Messages) - 1 {
 			losses.add(RuleOneAnswer)
 		}
-		return []canonical.Example{endingOn(e, i)}, ""
+		item := endingOn(e, i)
+		if reply := &item.Messages[i]; reply.Name != "" {
+			losses.add(RuleNameOmitted) // a reference has none
+			reply.Name = ""
+		}
+		return []canonical.Example{item}, ""
 	}
 	return nil, RuleNoQuestion
 }

@@ -3,6 +3,7 @@ package target
 import (
 	"encoding/json"
 	"fmt"
+	"maps"
 	"math/rand/v2"
 	"reflect"
 	"slices"
@@ -13,319 +14,462 @@ import (
 	"github.com/weir-lake/weir/lake"
 )
 
-// Whatever the example, its lines pass the target's check, its targets add up,
-// and where no rule fired the OpenAI line reads back as the same example.
+// Whatever the example, its lines pass the target's check, and its targets add
+// up, divided or not.
 func TestAnyExampleConvertsOrIsDropped(t *testing.T) {
 	rng := rand.New(rand.NewPCG(1, 2))
-	lossless := 0
-	for i := range 800 {
+	for i := range 300 {
 		example := anyExample(rng)
+		pair, isPair := anyPair(rng, example)
 		for _, target := range All() {
-			result, err := target.Convert(example, testOptions())
+			one := example
+			if one = example; target.Pairs {
+				if one = pair; !isPair {
+					continue
+				}
+			}
+			result, err := target.Convert(one, testOptions())
 			if err != nil {
 				t.Fatal(err)
 			}
-			checkResult(t, target, example, result)
-			if target.Name == "openai" && len(result.Losses) == 0 {
-				lossless++
-				if back := parseLine(t, result.Lines[0].JSON); !reflect.DeepEqual(back, plain(example)) {
-					t.Fatalf("example %d reads back as\n%+v\nwant\n%+v\nline %s", i, back, plain(example), result.Lines[0].JSON)
-				}
-			}
-			if t.Failed() {
-				text, _ := json.Marshal(example)
+			if checkResult(t, target, one, result); t.Failed() {
+				text, _ := json.Marshal(one)
 				t.Fatalf("example %d: %s", i, text)
 			}
 		}
 	}
-	if lossless < 60 {
-		t.Errorf("only %d examples came through without loss", lossless)
-	}
 }
 
-// What a target's lines say of an example that lost nothing is the example:
-// its texts, calls, results and what is trained, read by each target's own form.
-func TestLosslessLinesReadBack(t *testing.T) {
+// Lines that are read back are the example, but for what the reported rules
+// say: each aspect in which the two differ is one that a reported rule changes.
+// An example without any loss is the same.
+func TestLinesReadBackButForWhatIsReported(t *testing.T) {
 	rng := rand.New(rand.NewPCG(3, 4))
-	through := map[string]int{}
 	options := testOptions()
-	options.MaxTokens = 1 << 20
-	for i := range 1000 {
+	options.MaxTokens = 1 << 20 // pieces are another test's
+	same := map[string]int{}    // examples without loss, by target
+	shown := map[Rule]int{}     // reports whose change was seen
+	fired := map[Rule]int{}
+	for range 500 {
 		example := anyExample(rng)
-		calls := slices.ContainsFunc(example.Messages, func(m lake.Message) bool { return len(m.ToolCalls) > 0 })
-		if i%2 == 0 && !calls {
-			example.Tools = nil // for what has no tools
-		}
-		want := said(plain(example))
+		pair, isPair := anyPair(rng, example)
 		for _, target := range All() {
-			read, ok := readers[target.Name]
-			if !ok {
-				continue
-			}
-			result, err := target.Convert(example, options)
-			if err != nil {
-				t.Fatal(err)
-			}
-			delete(result.Losses, RuleExpanded) // the last line has all
-			if len(result.Losses) > 0 {
-				continue
-			}
-			through[target.Name]++
-			last := result.Lines[len(result.Lines)-1]
-			var line map[string]any
-			if err := json.Unmarshal(last.JSON, &line); err != nil {
-				t.Fatal(err)
-			}
-			if got := read(line); got != want {
-				t.Fatalf("%s: %s reads back as\n%s\nwant\n%s", target.Name, last.JSON, got, want)
-			}
-		}
-	}
-	for name := range readers {
-		if through[name] < 10 {
-			t.Errorf("%s: only %d examples came through without loss", name, through[name])
-		}
-	}
-}
-
-// said writes what an example says, without ids of calls: a line for each
-// message, call and result.
-func said(e canonical.Example) string {
-	var out strings.Builder
-	for _, m := range e.Messages {
-		if m.Reasoning != "" {
-			fmt.Fprintf(&out, "reasoning: %q\n", m.Reasoning)
-		}
-		if m.Content != "" || m.Role == "tool" {
-			fmt.Fprintf(&out, "%s: %q\n", m.Role, m.Content)
-		}
-		for _, call := range m.ToolCalls {
-			fmt.Fprintf(&out, "call: %s %s\n", call.Name, call.Arguments)
-		}
-	}
-	for _, tool := range e.Tools {
-		fmt.Fprintf(&out, "tool: %s %q\n", tool.Name, tool.Description)
-	}
-	return out.String()
-}
-
-type anyMap = map[string]any
-
-// readers read a target's line as said writes it.
-var readers = map[string]func(anyMap) string{
-	"azure": readChat, "fireworks": readChat, "together": readChat, "trl": readChat, "axolotl": readChat, "mlx": readChat,
-	"trl-completion": func(line anyMap) string {
-		line["messages"] = append(line["prompt"].([]any), line["completion"].([]any)...)
-		return readChat(line)
-	},
-	"bedrock-claude": func(line anyMap) string {
-		if system, ok := line["system"]; ok {
-			line["messages"] = append([]any{anyMap{"role": "system", "content": system}}, line["messages"].([]any)...)
-		}
-		return readChat(line)
-	},
-	"ms-swift": readSwift,
-	"gemini":   readGemini,
-}
-
-// list reads a list of objects, which may stand in a text.
-func list(value any) []anyMap {
-	if text, ok := value.(string); ok {
-		value = jsonOf(text)
-	}
-	elements, _ := value.([]any)
-	var objects []anyMap
-	for _, element := range elements {
-		objects = append(objects, element.(anyMap))
-	}
-	return objects
-}
-
-func jsonOf(text string) any {
-	var value any
-	if err := json.Unmarshal([]byte(text), &value); err != nil {
-		return nil
-	}
-	return value
-}
-
-// call writes a call whose arguments are an object or a text.
-func call(function anyMap, key string) string {
-	arguments, isText := function[key].(string)
-	if !isText {
-		text, _ := json.Marshal(function[key])
-		arguments = string(text)
-	}
-	return fmt.Sprintf("call: %s %s\n", function["name"], arguments)
-}
-
-func toolOf(function anyMap) string {
-	description, _ := function["description"].(string)
-	return fmt.Sprintf("tool: %s %q\n", function["name"], description)
-}
-
-func readChat(line anyMap) string {
-	var out strings.Builder
-	for _, m := range list(line["messages"]) {
-		if reasoning, ok := m["reasoning_content"]; ok {
-			fmt.Fprintf(&out, "reasoning: %q\n", reasoning)
-		}
-		if content, _ := m["content"].(string); content != "" || m["role"] == "tool" {
-			fmt.Fprintf(&out, "%s: %q\n", m["role"], content)
-		}
-		for _, c := range list(m["tool_calls"]) {
-			out.WriteString(call(c["function"].(anyMap), "arguments"))
-		}
-	}
-	for _, tool := range list(line["tools"]) {
-		out.WriteString(toolOf(tool["function"].(anyMap)))
-	}
-	return out.String()
-}
-
-func readSwift(line anyMap) string {
-	var out strings.Builder
-	for _, m := range list(line["messages"]) {
-		switch role, content := m["role"], m["content"].(string); role {
-		case "tool_call":
-			out.WriteString(call(jsonOf(content).(anyMap), "arguments"))
-		case "tool_response":
-			fmt.Fprintf(&out, "tool: %q\n", content)
-		default:
-			if reasoning, rest := cutThought(content); reasoning != "" {
-				fmt.Fprintf(&out, "reasoning: %q\n", reasoning)
-				if content = rest; content == "" {
+			one := example
+			if target.Pairs {
+				if one = pair; !isPair {
 					continue
 				}
 			}
-			fmt.Fprintf(&out, "%s: %q\n", role, content)
-		}
-	}
-	for _, tool := range list(line["tools"]) {
-		out.WriteString(toolOf(tool["function"].(anyMap)))
-	}
-	return out.String()
-}
-
-func readGemini(line anyMap) string {
-	var out strings.Builder
-	roles := anyMap{"model": "assistant", "user": "user", "system": "system"}
-	turns := list(line["contents"])
-	if system, ok := line["systemInstruction"].(anyMap); ok {
-		turns = append([]anyMap{system}, turns...)
-	}
-	for _, turn := range turns {
-		for _, part := range list(turn["parts"]) {
-			if text, ok := part["text"]; ok {
-				fmt.Fprintf(&out, "%s: %q\n", roles[turn["role"].(string)], text)
-			} else {
-				out.WriteString(call(part["functionCall"].(anyMap), "args"))
+			result, err := target.Convert(one, options)
+			if err != nil {
+				t.Fatal(err)
+			}
+			for rule := range result.Losses {
+				fired[rule]++
+			}
+			if result.Dropped != "" {
+				continue
+			}
+			differs := differences(target, one, result)
+			for rule := range result.Losses {
+				if slices.ContainsFunc(changes[rule], func(aspect string) bool { return differs[aspect] != "" }) {
+					shown[rule]++
+				}
+			}
+			if len(result.Losses) == 0 {
+				same[target.Name]++
+			}
+			for aspect, how := range differs {
+				if !slices.ContainsFunc(slices.Collect(maps.Keys(result.Losses)), func(rule Rule) bool { return slices.Contains(changes[rule], aspect) }) {
+					text, _ := json.Marshal(one)
+					t.Errorf("%s: %s differs, and no rule of %v says so:\n%s\nexample %s\nlines\n%s", target.Name, aspect, result.Losses, how, text, describe(result))
+				}
 			}
 		}
 	}
-	for _, tool := range list(line["tools"]) {
-		for _, function := range list(tool["functionDeclarations"]) {
-			out.WriteString(toolOf(function))
+	for _, target := range All() {
+		if same[target.Name] < 3 {
+			t.Errorf("%s: only %d examples came through without loss", target.Name, same[target.Name])
 		}
 	}
-	return out.String()
+	for _, info := range ruleInfo {
+		switch {
+		case slices.Contains(elsewhere, info.Rule):
+		case fired[info.Rule] == 0:
+			t.Errorf("%s never fired", info.Rule)
+		case !info.Drops && len(changes[info.Rule]) > 0 && shown[info.Rule] == 0:
+			t.Errorf("%s was reported %d times and never changed %v", info.Rule, fired[info.Rule], changes[info.Rule])
+		}
+	}
 }
 
-// anyExample makes an example that may break every rule, though most do not.
-func anyExample(rng *rand.Rand) canonical.Example {
-	one := func(choices ...string) string { return choices[rng.IntN(len(choices))] }
-	rarely := func(n int) bool { return rng.IntN(n) == 0 }
-	flag := func(b bool) *bool { return &b }
-	e := canonical.Example{ID: "e", ToolsOrigin: "declared", Tools: []lake.Tool{{Name: "f", Description: "d"}, {Name: "g", Parameters: `{"type":"object"}`}}}
-	if rarely(3) {
-		e.ParallelToolCalls = flag(rarely(2))
+// Rules that no example of anyExample fires.
+func TestWhatNoExampleHas(t *testing.T) {
+	weight := 1.0
+	example := canonical.Example{Messages: []lake.Message{{Role: "user", Content: "a"}, {Role: "assistant", Content: "b", Weight: &weight}}}
+	for i := range 129 {
+		example.Tools = append(example.Tools, lake.Tool{Name: fmt.Sprintf("tool_%d", i)})
 	}
-	if rarely(40) {
+	for name, want := range map[string]Rule{"openai": RuleManyTools, "openai-dpo": RuleNoPair, "together": ""} {
+		result, err := named(t, name).Convert(example, testOptions())
+		if err != nil || result.Dropped != want {
+			t.Errorf("%s: dropped by %q, want %q (%v)", name, result.Dropped, want, err)
+		}
+	}
+}
+
+// elsewhere are rules that this test's examples cannot fire.
+var elsewhere = []Rule{
+	RuleTooLong, RuleDivided, RuleTargetTooLong, // nothing is too long
+	RuleNamed,                 // the distillation's
+	RuleManyTools, RuleNoPair, // TestWhatNoExampleHas
+}
+
+// placed are the aspects that change where messages are left out.
+var placed = []string{"roles", "system", "user", "assistant", "results", "failures", "others", "reasoning", "names", "calls", "arguments", "ids"}
+
+// changes are the aspects of an example that a rule may change. A rule that is
+// not here is a note: it changes nothing.
+var changes = map[Rule][]string{
+	RuleTailTrimmed:     placed,
+	RuleEmpty:           {"roles", "system", "user", "assistant", "reasoning", "names", "trained"},
+	RuleResultMoved:     {"roles", "results", "ids", "failures"},
+	RuleCallID:          {"ids"},
+	RuleDeveloper:       {"roles"},
+	RulePerson:          {"names", "user"},
+	RuleName:            {"names"},
+	RuleNamePrefix:      {"names", "user"},
+	RuleNameOmitted:     {"names"},
+	RuleToolName:        {"tools", "calls", "trained", "descriptions"},
+	RuleTools:           {"tools", "descriptions", "parameters"},
+	RuleReasoning:       {"reasoning", "trained"},
+	RuleIsError:         {"failures"},
+	RuleAside:           {"asides"},
+	RuleResponseFormat:  {"format"},
+	RuleToolChoice:      {"choice"},
+	RuleParallel:        {"parallel"},
+	RuleSystemMoved:     {"roles", "user", "system"},
+	RuleSystemMerged:    {"roles", "system", "names"},
+	RuleUserMerged:      {"roles", "user", "names"},
+	RuleTurnsMerged:     {"roles", "assistant", "reasoning", "names", "trained"},
+	RuleLastOnly:        {"trained"},
+	RuleUnmaskedCut:     append([]string{"trained"}, placed...),
+	RuleParallelEnd:     append([]string{"trained"}, placed...),
+	RuleOneAnswer:       append([]string{"trained"}, placed...),
+	RuleFirstReply:      append([]string{"trained", "asides"}, placed...),
+	RuleArgumentsMade:   {"arguments", "trained"},
+	RuleCallIDRewritten: {"ids"},
+	RuleTextBesideCall:  {"assistant", "trained"},
+	RuleToolDescription: {"descriptions"},
+	RuleToolParameters:  {"parameters"},
+	RuleToolsOmitted:    {"tools", "descriptions", "parameters"},
+	RuleResultWrapped:   {"results"},
+	RuleResultsJoined:   {"roles", "results", "ids"},
+}
+
+// tiesByOrder are targets whose calls have no ids: results stand in the order
+// of their calls. An id says nothing else.
+var tiesByOrder = []string{"gemini", "llama-factory", "ms-swift", "llama-factory-dpo", "ms-swift-dpo"}
+
+// differences compares what was read back with the example, by aspect.
+func differences(target *Target, e canonical.Example, result Result) map[string]string {
+	differs := map[string]string{}
+	compare := func(want, got canonical.Example) {
+		wanted, found := aspects(want), aspects(got)
+		for name := range wanted {
+			if name == "ids" && slices.Contains(tiesByOrder, target.Name) {
+				continue
+			}
+			if name == "trained" && target.Pairs {
+				continue // both answers are, as wholes
+			}
+			if !reflect.DeepEqual(wanted[name], found[name]) {
+				differs[name] = fmt.Sprintf("%q, was %q", found[name], wanted[name])
+			}
+		}
+	}
+	if e.Against != nil {
+		line := parse(target, result.Lines[0].JSON)
+		compare(e, line.Example)
+		worse := e
+		worse.Messages = slices.Concat(e.Messages[:e.Against.Context], e.Against.Messages)
+		line.Messages = line.worse
+		compare(worse, line.Example)
+		return differs
+	}
+	// Where an example became several lines, each is the next one's beginning:
+	// the last has all messages.
+	var whole parsed
+	trained := map[int]bool{}
+	for _, line := range result.Lines {
+		whole = parse(target, line.JSON)
+		for i, m := range whole.Messages {
+			if i >= len(line.Example.Messages) && len(result.Lines) > 1 {
+				break
+			}
+			trained[i] = trained[i] || canonical.IsTarget(m)
+		}
+	}
+	if lastOnlyLine(target, whole) {
+		// The rest is context, whatever the line's weights say.
+		for i := range whole.Messages {
+			trained[i] = false
+		}
+		for _, line := range result.Lines {
+			trained[len(parse(target, line.JSON).Messages)-1] = true
+		}
+	}
+	for i := range whole.Messages {
+		train(&whole.Messages[i], trained[i])
+	}
+	compare(e, whole.Example)
+	return differs
+}
+
+func lastOnlyLine(target *Target, line parsed) bool {
+	return target.loss == lossLast || target.loss == lossLastAnswer || target.loss == lossLastWithTools && len(line.Tools) > 0 ||
+		target.loss == lossLastWithReasoning && slices.ContainsFunc(line.Messages, func(m lake.Message) bool { return m.Reasoning != "" })
+}
+
+// aspects tells what an example says, each in a list.
+func aspects(e canonical.Example) map[string][]string {
+	a := map[string][]string{}
+	for _, name := range append(placed, "trained", "asides", "tools", "descriptions", "parameters", "parallel", "format", "choice") {
+		a[name] = nil
+	}
+	add := func(name, value string) { a[name] = append(a[name], value) }
+	for _, m := range e.Messages {
+		add("roles", m.Role)
+		switch m.Role {
+		case "tool":
+			add("results", normal(m.Content))
+			add("ids", m.ToolCallID)
+			if m.IsError != nil && *m.IsError {
+				add("failures", m.ToolCallID)
+			}
+		case "developer":
+			add("system", m.Content)
+		case "system", "user", "assistant":
+			add(m.Role, m.Content)
+		default:
+			add("others", m.Content)
+		}
+		if m.Role != "tool" {
+			add("names", m.Name)
+		}
+		if m.Role == "assistant" || m.Reasoning != "" {
+			add("reasoning", m.Reasoning)
+		}
+		if m.Parts != "" {
+			add("asides", m.Parts)
+		}
+		said := m.Content
+		for _, call := range m.ToolCalls {
+			add("calls", call.Name)
+			add("arguments", normal(call.Arguments))
+			add("ids", call.ID)
+			said += "\n" + call.Name + " " + normal(call.Arguments)
+		}
+		if canonical.IsTarget(m) {
+			add("trained", said)
+		}
+	}
+	for _, tool := range e.Tools {
+		add("tools", tool.Name)
+		add("descriptions", tool.Description)
+		add("parameters", normal(tool.Parameters))
+	}
+	if e.ResponseFormat != "" && !isType(e.ResponseFormat, "text") {
+		add("format", normal(e.ResponseFormat))
+	}
+	if len(e.Tools) > 0 { // without, neither means anything
+		if e.ToolChoice != "" && !isType(e.ToolChoice, "auto") {
+			add("choice", e.ToolChoice)
+		}
+		if e.ParallelToolCalls != nil {
+			add("parallel", fmt.Sprint(*e.ParallelToolCalls))
+		}
+	}
+	return a
+}
+
+// normal writes a JSON object in one way; another text stays.
+func normal(text string) string {
+	if !isObject(text) {
+		return text
+	}
+	return textOf(jsonOf(text))
+}
+
+// anyPair makes a pair of an example: it parts at one of its replies.
+func anyPair(rng *rand.Rand, e canonical.Example) (canonical.Example, bool) {
+	var replies []int
+	for i, m := range e.Messages {
+		if m.Role == "assistant" {
+			replies = append(replies, i)
+		}
+	}
+	if len(replies) == 0 {
+		return e, false
+	}
+	at := replies[rng.IntN(len(replies))]
+	other := e.Clone().Messages[at:]
+	end := 1
+	if rng.IntN(4) == 0 {
+		end = len(other)
+	}
+	other = other[:end:end]
+	if rng.IntN(6) > 0 {
+		other[0].Content += "(worse)"
+	}
+	pair := e.Clone()
+	if rng.IntN(3) > 0 {
+		pair.Messages = pair.Messages[:at+1]
+	}
+	pair.Against = &canonical.Against{PairID: "p", Context: at, Messages: other}
+	return pair, true
+}
+
+// anyExample makes an example that may break every rule. Half of them are calm:
+// most rules have nothing to say of those.
+func anyExample(rng *rand.Rand) canonical.Example {
+	g := generator{rng, rng.IntN(2) == 0}
+	score := []float64{0.5, 0.9}[rng.IntN(2)]
+	e := canonical.Example{ID: "e", ToolsOrigin: "declared", SuccessScore: &score, Tools: []lake.Tool{
+		{Name: "f", Description: "d", Parameters: `{"type":"object","properties":{}}`}, {Name: "g", Description: "ü", Parameters: `{"type": "object", "properties": {"x": {"type": "number"}}}`},
+	}}
+	if g.odd(8) {
+		e.Tools = append(e.Tools, []lake.Tool{{Name: "g"}, {Name: "k"}, {Name: "k.l", Description: "x"}, {Name: "m", Parameters: `{"type":"object"}`}, {Name: "n", Parameters: `[]`}, {Name: "o", Parameters: `{"type":"nothing"}`}}[rng.IntN(6)])
+	}
+	calls := rng.IntN(2) == 0
+	if !calls && rng.IntN(2) == 0 || g.odd(40) {
 		e.Tools = nil
 	}
-	if !rarely(3) {
-		e.Messages = append(e.Messages, lake.Message{Role: one("system", "system", "developer"), Content: "s"})
+	if g.odd(3) {
+		forbidden := rng.IntN(2) == 0
+		e.ParallelToolCalls = &forbidden
 	}
-	text := func() string {
-		if rarely(20) {
-			return ""
-		}
-		return strings.Repeat(one("a ", "é ", "\"\\ ", "\n", "<tag> "), 1+rng.IntN(12))
+	if g.odd(8) {
+		e.ToolsOrigin = "inferred"
 	}
-	for i := range 1 + rng.IntN(8) {
-		if !rarely(15) {
-			e.Messages = append(e.Messages, lake.Message{Role: "user", Content: text(), Name: one("", "", "", "", "", "scout_1", "Ann B")})
-		}
-		weight := float64(rng.IntN(5))
-		m := lake.Message{Role: "assistant", Content: text(), Weight: &weight}
-		if rarely(8) {
-			m.Reasoning = "r"
-		}
-		for j := range rng.IntN(3) {
-			m.ToolCalls = append(m.ToolCalls, lake.ToolCall{ID: fmt.Sprintf("c%d.%d", i, j), Name: one("f", "f", "f", "g", "h.i"), Arguments: one("{}", "", `{"x":1}`)})
-		}
-		e.Messages = append(e.Messages, m)
-		for _, call := range m.ToolCalls {
-			if !rarely(30) {
-				e.Messages = append(e.Messages, lake.Message{Role: "tool", Name: call.Name, ToolCallID: call.ID, Content: text()})
-			}
-		}
-		if len(m.ToolCalls) > 0 && !rarely(10) {
-			one := 1.0
-			e.Messages = append(e.Messages, lake.Message{Role: "assistant", Content: text(), Weight: &one})
-		}
+	if g.odd(8) {
+		e.ResponseFormat = g.one(`{"type":"text"}`, `{"type":"json_object"}`, `"odd"`)
+	}
+	if g.odd(8) {
+		e.ToolChoice = g.one(`"auto"`, `"required"`)
+	}
+	if rng.IntN(3) > 0 {
+		e.Messages = append(e.Messages, lake.Message{Role: "system", Content: "s"})
+	}
+	if g.odd(8) {
+		e.Messages = append(e.Messages, lake.Message{Role: g.one("system", "developer"), Content: "t", Name: g.one("", "scout_2")})
+	}
+	for i := range 1 + rng.IntN(5) {
+		g.turn(&e, i, calls)
 	}
 	return e
 }
 
-// plain is an example without what a line never says: what was not sent, and
-// who wrote what.
-func plain(e canonical.Example) canonical.Example {
-	out := canonical.Example{Tools: e.Tools, ParallelToolCalls: e.ParallelToolCalls}
-	for _, m := range e.Messages {
-		if m.Role == "tool" {
-			m.Name = "" // the call names the tool
-		}
-		weight := 0.0
-		if canonical.IsTarget(m) {
-			weight = 1
-		}
-		m.Weight = nil
-		if m.Role == "assistant" {
-			m.Weight = &weight
-		}
-		out.Messages = append(out.Messages, m)
-	}
-	return out
+type generator struct {
+	*rand.Rand
+	calm bool
 }
 
-// parseLine reads an OpenAI line back.
-func parseLine(t *testing.T, line []byte) canonical.Example {
-	t.Helper()
-	var read chatLine
-	if err := json.Unmarshal(line, &read); err != nil {
-		t.Fatal(err)
+func (g generator) one(choices ...string) string { return choices[g.IntN(len(choices))] }
+
+// odd is true for one in n, and never in a calm example.
+func (g generator) odd(n int) bool { return g.IntN(n) == 0 && !g.calm }
+
+func (g generator) text() string {
+	if g.odd(20) {
+		return ""
 	}
-	out := canonical.Example{ParallelToolCalls: read.ParallelToolCalls}
-	for _, m := range read.Messages {
-		message := lake.Message{Role: m.Role, Name: m.Name, ToolCallID: m.ToolCallID}
-		if m.Content != nil {
-			message.Content = *m.Content
+	if g.odd(60) {
+		return "Say User: hello"
+	}
+	return strings.Repeat(g.one("a ", "é ", "\"\\ ", "\n", "<tag> ", "雨", "🌊 ", "\u2028", "\x00"), 1+g.IntN(12)) + "."
+}
+
+func (g generator) turn(e *canonical.Example, i int, calls bool) {
+	if !g.odd(15) {
+		m := lake.Message{Role: "user", Content: g.text()}
+		if g.odd(4) {
+			m.Name = g.one("scout_1", "planner x", "Ann B", "b")
 		}
-		for _, call := range m.ToolCalls {
-			message.ToolCalls = append(message.ToolCalls, lake.ToolCall{ID: call.ID, Name: call.Function.Name, Arguments: call.Function.Arguments})
+		if g.odd(40) {
+			m.Parts = g.one(`[{"type":"image"}]`, `[{"type":"odd"}]`)
 		}
-		if m.Role == "assistant" {
-			weight := 1.0
-			if m.Weight != nil {
-				weight = float64(*m.Weight)
+		e.Messages = append(e.Messages, m)
+	}
+	if g.odd(30) {
+		e.Messages = append(e.Messages, lake.Message{Role: g.one("system", "user", "critic"), Content: g.text()})
+	}
+	m := g.reply()
+	if g.odd(4) {
+		none := 0.0
+		m.Weight = &none // what follows the calls is trained alone
+	}
+	if calls {
+		for j := range g.IntN(3) {
+			call := lake.ToolCall{ID: fmt.Sprintf("c%d_%d", i, j), Name: g.one("f", "g"), Arguments: g.one("{}", `{"x": 1}`, `{"y":[1.50,"é"],"x":null}`)}
+			if g.odd(10) {
+				call.Name = g.one("h", "h.i")
 			}
-			message.Weight = &weight
+			if g.odd(10) {
+				call.Arguments = g.one("", "[1]")
+			}
+			if g.odd(15) {
+				call.ID = g.one("", "c0_0")
+			}
+			m.ToolCalls = append(m.ToolCalls, call)
 		}
-		out.Messages = append(out.Messages, message)
+		if len(m.ToolCalls) > 0 && g.IntN(2) == 0 {
+			m.Content = ""
+		}
 	}
-	for _, tool := range read.Tools {
-		out.Tools = append(out.Tools, lake.Tool{Name: tool.Function.Name, Description: tool.Function.Description, Parameters: string(tool.Function.Parameters)})
+	e.Messages = append(e.Messages, m)
+	for _, call := range m.ToolCalls {
+		if g.odd(30) {
+			continue
+		}
+		result := lake.Message{Role: "tool", Name: call.Name, ToolCallID: call.ID, Content: g.one(g.text(), `{"c": 3}`, `{"c": 3}`)}
+		if g.odd(10) {
+			failed := true
+			result.IsError = &failed
+		}
+		if g.odd(40) {
+			e.Messages = append(e.Messages, lake.Message{Role: "user", Content: "wait"})
+		}
+		if g.odd(60) {
+			e.Messages = append(e.Messages, lake.Message{Role: "tool", ToolCallID: "odd"})
+		}
+		if g.odd(60) {
+			result.ToolCallID = "nobody"
+		}
+		e.Messages = append(e.Messages, result)
 	}
-	return out
+	if len(m.ToolCalls) > 0 && !g.odd(10) {
+		e.Messages = append(e.Messages, g.reply())
+	}
+}
+
+func (g generator) reply() lake.Message {
+	weight := 1.0
+	if g.odd(4) {
+		weight = float64(g.IntN(3))
+	}
+	m := lake.Message{Role: "assistant", Content: g.text(), Weight: &weight}
+	if g.IntN(8) == 0 && !g.odd(3) {
+		m.Reasoning = g.text()
+		if g.odd(10) {
+			m.Reasoning = "a </think> b"
+		}
+	}
+	if g.odd(10) {
+		m.Name = g.one("scout_1", "scout 9")
+	}
+	if g.odd(20) {
+		m.Parts = `[{"type":"citations"}]`
+	}
+	return m
 }
