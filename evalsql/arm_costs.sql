@@ -13,6 +13,8 @@
 --   warning        VARCHAR  why the interval must be read with care
 --   n              BIGINT   calls or tasks that the estimate rests on
 --   cluster_count  BIGINT   subjects or tasks that they come from
+--   numerator      DOUBLE   estimate = numerator / denominator; null: a quantile
+--   denominator    DOUBLE   calls, tasks or successes
 --   estimate       DOUBLE   the metric
 --   low            DOUBLE   95 % interval; null where n is too small for one
 --   high           DOUBLE   upper end of the 95 % interval
@@ -76,6 +78,7 @@ means as (
         sum(n)::bigint as n,
         count(*) as cluster_count,
         sum(denominator)::double as denominator,
+        sum(numerator order by cluster_id) as numerator,
         sum(numerator order by cluster_id) / nullif(sum(denominator), 0) as mean,
 
     from ratios
@@ -92,6 +95,8 @@ variances as (
         any_value(means.n) as n,
         any_value(means.cluster_count) as cluster_count,
         any_value(means.mean) as mean,
+        any_value(means.numerator) as numerator,
+        any_value(means.denominator) as denominator,
         sum((ratios.numerator - means.mean * ratios.denominator) ** 2 order by ratios.cluster_id)
         * any_value(means.cluster_count) / nullif(any_value(means.cluster_count) - 1, 0) / any_value(means.denominator) ** 2 as variance,
 
@@ -158,6 +163,8 @@ select
     end as warning,
     n,
     cluster_count,
+    round(numerator, 9) as numerator,
+    denominator,
     round(mean, 9) as estimate,
     -- Wilson's interval for rates, Student's for means. greatest() and least() skip nulls.
     round(case
@@ -186,6 +193,8 @@ select
     end as warning,
     n,
     cluster_count,
+    null::double as numerator,
+    n::double as denominator,
     sorted_values[middle] as estimate,
     case when low_rank >= 1 then sorted_values[low_rank] end as low,
     case when high_rank <= n then sorted_values[high_rank] end as high,

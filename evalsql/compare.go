@@ -32,6 +32,8 @@ func compare(t test, tests []test, m metric, units []unit) (difference, bool) {
 		row.ArmValue, row.Base = rounded(stats.ClusterMean(both.clusters[0], level).Estimate), rounded(stats.ClusterMean(both.clusters[1], level).Estimate)
 		fixed, p := stats.ClusterWelch(both.clusters[0], both.clusters[1], level)
 		row.set(fixed, p)
+		ratio := stats.ClusterRatio(both.clusters[0], both.clusters[1], level)
+		row.Ratio, row.RatioLow, row.RatioHigh = rounded(ratio.Estimate), rounded(ratio.Low), rounded(ratio.High)
 		row.Needed = needed(t, tests, m, both)
 		row.Method, anytime = sequence(t, tests, m, both)
 	}

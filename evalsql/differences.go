@@ -54,6 +54,9 @@ var experimentDifferences = derive.Step{
 		{Name: "high", Type: lake.Double, Doc: "upper end of the 95 % interval, for one look"},
 		{Name: "anytime_low", Type: lake.Double, Doc: "95 % interval, for every look"},
 		{Name: "anytime_high", Type: lake.Double, Doc: "upper end of the 95 % interval, for every look"},
+		{Name: "ratio", Type: lake.Double, Doc: "arm over control; null: a quantile, or a mean of 0"},
+		{Name: "ratio_low", Type: lake.Double, Doc: "95 % interval, for one look"},
+		{Name: "ratio_high", Type: lake.Double, Doc: "upper end of the 95 % interval, for one look"},
 		{Name: "p_value", Type: lake.Double, Doc: "that there is no difference, for one look"},
 		{Name: "holm_p_value", Type: lake.Double, Doc: "the same, adjusted for all metrics and arms of the experiment (Holm 1979)"},
 	},
@@ -130,6 +133,9 @@ type difference struct {
 	High       *float64 `json:"high"`
 	AnyLow     *float64 `json:"anytime_low"`
 	AnyHigh    *float64 `json:"anytime_high"`
+	Ratio      *float64 `json:"ratio"`
+	RatioLow   *float64 `json:"ratio_low"`
+	RatioHigh  *float64 `json:"ratio_high"`
 	P          *float64 `json:"p_value"`
 	HolmP      *float64 `json:"holm_p_value"`
 }
@@ -146,7 +152,7 @@ func runDifferences(ctx context.Context, session *duck.Session, into string) err
 	return session.Exec(ctx, "create table "+into+` as select unnest(from_json(?, '[{"experiment":"VARCHAR","metric":"VARCHAR","arm":"VARCHAR",
 		"control_arm":"VARCHAR","verdict":"VARCHAR","method":"VARCHAR","warning":"VARCHAR","n":"BIGINT","control_n":"BIGINT","units_needed":"BIGINT",
 		"arm_estimate":"DOUBLE","control_estimate":"DOUBLE","estimate":"DOUBLE","low":"DOUBLE","high":"DOUBLE",
-		"anytime_low":"DOUBLE","anytime_high":"DOUBLE","p_value":"DOUBLE","holm_p_value":"DOUBLE"}]'), max_depth := 2)`, string(text))
+		"anytime_low":"DOUBLE","anytime_high":"DOUBLE","ratio":"DOUBLE","ratio_low":"DOUBLE","ratio_high":"DOUBLE","p_value":"DOUBLE","holm_p_value":"DOUBLE"}]'), max_depth := 2)`, string(text))
 }
 
 func differences(ctx context.Context, session *duck.Session) ([]difference, error) {

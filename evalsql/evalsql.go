@@ -20,11 +20,11 @@ const Layer = "analysis"
 //go:embed *.sql
 var files embed.FS
 
-// Tables are the analyses: in order of file name, the step in Go last.
+// Tables are the analyses: in order of file name, the steps in Go last.
 func Tables() ([]*derive.Table, error) {
 	tables, err := derive.Load(files, "evalsql", Layer)
 	if err != nil {
 		return nil, err
 	}
-	return append(tables, experimentDifferences.Table()), nil
+	return append(tables, goals.Table(), experimentDifferences.Table()), nil
 }

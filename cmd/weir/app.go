@@ -98,7 +98,7 @@ func newApp(e env) *cli.App {
 			ingestCommand(e), sinkCommand(e), transformCommand(e),
 			augmentCommand(e), judgeCommand(e),
 			exportCommand(e), validateCommand(e),
-			evalCommand(e), experimentCommand(e), analyzeCommand(e), reportCommand(e),
+			evalCommand(e), experimentCommand(e), goalsCommand(e), analyzeCommand(e), reportCommand(e),
 			queryCommand(e), lakeCommand(e), eraseCommand(e),
 			qualityCommand(e), knowledgeCommand(e),
 			reviewCommand(e), datasetCommand(e), distillCommand(e), trainCommand(e), modelCommand(e), lineageCommand(e),

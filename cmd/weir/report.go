@@ -2,26 +2,43 @@ package main
 
 import (
 	"fmt"
+	"os"
 	"strings"
 
 	"github.com/urfave/cli/v2"
 
+	"github.com/weir-lake/weir/evalsql/gates"
 	"github.com/weir-lake/weir/evalsql/report"
+	"github.com/weir-lake/weir/lake"
 )
 
 func reportCommand(e env) *cli.Command {
 	return &cli.Command{
-		Name:        "report",
-		Usage:       "what came in, what became of it, what it costs, and which arm is better",
-		Description: "Example:\n   weir report --lake mylake",
-		Flags:       []cli.Flag{lakeFlag(), jsonFlag()},
+		Name:  "report",
+		Usage: "what came in, what became of it, what it costs, and which arm is better",
+		Description: "With --gates it asks the gates alone, go or no-go, and exits with 3 unless all are met.\n\n" +
+			"Examples:\n   weir report --lake mylake\n   weir report --lake mylake --gates\n" +
+			"   weir report --default-gates > gates.yaml; weir report --lake mylake --gates-file gates.yaml",
+		Flags: []cli.Flag{
+			lakeFlag(), jsonFlag(), memoryFlag(), threadsFlag(),
+			&cli.BoolFlag{Name: "gates", Usage: "go or no-go by the gates that weir brings"},
+			&cli.StringFlag{Name: "gates-file", Usage: "go or no-go by the gates of a YAML `FILE`"},
+			&cli.BoolFlag{Name: "default-gates", Usage: "print the gates that weir brings"},
+		},
 		Action: func(c *cli.Context) error {
 			if err := noArgs(c); err != nil {
+				return err
+			}
+			if c.Bool("default-gates") {
+				_, err := e.stdout.Write(gates.Defaults())
 				return err
 			}
 			lk, err := openLake(c)
 			if err != nil {
 				return err
+			}
+			if c.Bool("gates") || c.String("gates-file") != "" {
+				return askGates(e, c, lk)
 			}
 			r, err := report.Read(c.Context, lk)
 			if err != nil {
@@ -42,6 +59,69 @@ func printReport(e env, r report.Report) {
 	printResults(e, r.Results)
 	printArms(e, r.Arms)
 	printTests(e, r.Tests)
+	printGoals(e, r.Goals)
+}
+
+func askGates(e env, c *cli.Context, lk *lake.Lake) error {
+	text := gates.Defaults()
+	if path := c.String("gates-file"); path != "" {
+		var err error
+		if text, err = os.ReadFile(path); err != nil {
+			return err
+		}
+	}
+	list, err := gates.Parse(text)
+	if err != nil {
+		return err
+	}
+	results, err := gates.Evaluate(c.Context, lk, list, duckOptions(c))
+	if err != nil {
+		return err
+	}
+	if c.Bool("json") {
+		if err := printJSON(e.stdout, results); err != nil {
+			return err
+		}
+	} else {
+		printGates(e, results)
+	}
+	if !gates.AllMet(results) {
+		return &problemsError{what: "report: no go: not every gate is met"}
+	}
+	return nil
+}
+
+func printGates(e env, results []gates.Result) {
+	for _, r := range results {
+		bound := ""
+		if r.AtLeast != nil {
+			bound = fmt.Sprintf("at least %g", *r.AtLeast)
+		} else {
+			bound = fmt.Sprintf("at most %g", *r.AtMost)
+		}
+		fmt.Fprintf(e.stdout, "%-16s %s: %s\n", strings.ToUpper(r.Verdict), r.Name, r.Question)
+		value := interval(report.Metric{Estimate: r.Estimate, Low: r.Low, High: r.High}, "%.4g", 1)
+		fmt.Fprintf(e.stdout, "%16s %s; %s\n%16s %s\n", "", value, bound, "", printable(r.Evidence))
+	}
+}
+
+// printGoals shows each metric that has a goal, a line an arm.
+func printGoals(e env, goals []report.Goal) {
+	if len(goals) == 0 {
+		return
+	}
+	fmt.Fprintln(e.stdout, "\ngoals (95 % intervals; met and not met only where the whole interval says so)")
+	var rows [][]string
+	for _, g := range goals {
+		label, scale, format := labelOf(g.Metric)
+		bound := "≥ " + scaled(g.AtLeast, format, scale)
+		if g.AtMost != nil {
+			bound = "≤ " + scaled(g.AtMost, format, scale)
+		}
+		rows = append(rows, []string{label, dash(g.Arm), g.Evidence, count(g.Value.N), interval(g.Value, format, scale), bound, g.Verdict})
+	}
+	printTable(e.stdout, []column{{name: "metric"}, {name: "arm"}, {name: "by"}, {name: "n", right: true}, {name: "value", right: true},
+		{name: "goal", right: true}, {name: "verdict"}}, rows)
 }
 
 // printEvents lists the families in lines that fit, most rows first would hide
@@ -145,7 +225,7 @@ func printTests(e env, tests []report.Test) {
 	for _, t := range tests {
 		label, scale, format := labelOf(t.Metric)
 		difference, mark := t.Anytime, ""
-		if difference.Low == nil && t.Difference.Low != nil {
+		if difference.Low == nil && t.Difference.Low != nil && t.Difference.High != nil {
 			difference, mark = t.Difference, "*"
 		}
 		rows = append(rows, []string{
@@ -170,6 +250,8 @@ func labelOf(metric string) (label string, scale float64, format string) {
 	switch metric {
 	case "cost_per_successful_task_usd":
 		return "¢ per success", 100, "%.2f"
+	case "saved_rate":
+		return "% prompt saved", 100, "%.1f"
 	case "cost_per_unit_usd":
 		return "¢ per unit", 100, "%.2f"
 	case "task_success_rate":
@@ -182,6 +264,9 @@ func labelOf(metric string) (label string, scale float64, format string) {
 		return "input tokens", 1, "%.0f"
 	case "latency_p95_ms":
 		return "p95 s", 0.001, "%.2f"
+	}
+	if name, ok := strings.CutSuffix(metric, "_rate"); ok {
+		return "% " + strings.ReplaceAll(name, "_", " "), 100, "%.1f"
 	}
 	return metric, 1, "%.3f"
 }

@@ -23,6 +23,7 @@ type Report struct {
 	Arms     []Arm            `json:"arms"`
 	Results  []Result         `json:"results"`
 	Tests    []Test           `json:"tests"`
+	Goals    []Goal           `json:"goals"`
 }
 
 // Family is an events table that has rows.
@@ -87,6 +88,27 @@ type Test struct {
 	P           *float64 `json:"holm_p_value"`
 }
 
+// Goal is a metric with what it is held to.
+type Goal struct {
+	Experiment  string   `json:"experiment"`
+	Arm         string   `json:"arm"`
+	Phase       string   `json:"phase"`
+	Metric      string   `json:"metric"`
+	Evidence    string   `json:"evidence"` // live or eval
+	Verdict     string   `json:"verdict"`
+	Numerator   *float64 `json:"numerator"`
+	Denominator *float64 `json:"denominator"`
+	AtLeast     *float64 `json:"at_least"`
+	AtMost      *float64 `json:"at_most"`
+	Value       Metric   `json:"value"`
+}
+
+const goalsQuery = `
+	select experiment, arm, phase, metric, evidence, verdict, numerator, denominator, at_least, at_most, estimate, low, high, n, coalesce(warning, '')
+	from analysis.metrics
+	where verdict <> 'no goal'
+	order by metric, experiment, arm`
+
 //go:embed tests.sql
 var testsSQL string
 
@@ -133,6 +155,18 @@ func Read(ctx context.Context, lk *lake.Lake) (Report, error) {
 	if built("analysis.experiment_differences", "analysis.experiment_allocation") {
 		if err := r.readTests(ctx, session); err != nil {
 			return Report{}, fmt.Errorf("report: tests: %w", err)
+		}
+	}
+	if built("analysis.metrics") {
+		err := each(ctx, session, goalsQuery, func(rows *sql.Rows) error {
+			var g Goal
+			err := rows.Scan(&g.Experiment, &g.Arm, &g.Phase, &g.Metric, &g.Evidence, &g.Verdict, &g.Numerator, &g.Denominator, &g.AtLeast, &g.AtMost,
+				&g.Value.Estimate, &g.Value.Low, &g.Value.High, &g.Value.N, &g.Value.Warning)
+			r.Goals = append(r.Goals, g)
+			return err
+		})
+		if err != nil {
+			return Report{}, fmt.Errorf("report: goals: %w", err)
 		}
 	}
 	return r, nil

@@ -58,7 +58,7 @@ func (m *moments) errorSquared() float64 { return m.m2 / float64(m.n-1) / float6
 func TestCalibrationFixed(t *testing.T) {
 	n := simulations(t, 400)
 	r := rand.New(rand.NewPCG(1, 1))
-	var welch, clustered, rate, mcnemar, wilcoxon, flips, wilson int
+	var welch, clustered, ratio, rate, mcnemar, wilcoxon, flips, wilson int
 	for range n {
 		a, b := make([]float64, 200), make([]float64, 200)
 		for i := range a {
@@ -82,6 +82,20 @@ func TestCalibrationFixed(t *testing.T) {
 		}
 		if _, p := ClusterWelch(users(80), users(80), 0.95); p < 0.05 {
 			clustered++
+		}
+		// Tasks with a heavy-tailed cost, of which three of four succeed.
+		tasks := func(k int) []Cluster {
+			clusters := make([]Cluster, k)
+			for i := range clusters {
+				clusters[i].Sum = cost(r)
+				if r.IntN(4) > 0 {
+					clusters[i].N = 1
+				}
+			}
+			return clusters
+		}
+		if q := ClusterRatio(tasks(2000), tasks(2000), 0.95); q.Low > 1 || q.High < 1 {
+			ratio++
 		}
 		successes := func(of int, p float64) (k int64) {
 			for range of {
@@ -113,6 +127,7 @@ func TestCalibrationFixed(t *testing.T) {
 	}
 	atRate(t, "Welch, unequal variances, 200 and 60 values", welch, n, 0.05, false)
 	atRate(t, "Welch by cluster, 80 users an arm with 1 to 8 calls", clustered, n, 0.05, false)
+	atRate(t, "ratio of costs per success, 2,000 tasks an arm", ratio, n, 0.05, true)
 	atRate(t, "Newcombe's difference of rates, 400 and 100 at 80 %", rate, n, 0.05, true)
 	atRate(t, "Wilson's interval, 60 at 90 %", wilson, n, 0.05, true)
 	atRate(t, "McNemar, exact", mcnemar, n, 0.05, true)

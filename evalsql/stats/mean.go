@@ -76,6 +76,24 @@ func ClusterWelch(first, second []Cluster, level float64) (Interval, float64) {
 	return student(m1-m2, math.Sqrt(v1+v2), degrees, level)
 }
 
+// ClusterRatio is the mean over clusters of the first arm over that of the
+// second, both above 0: Student's interval of the logarithm (delta method;
+// degrees of freedom as in Welch's test). Of log-normal costs with sigma 1.5 it
+// misses the truth in 7 % of tests with 400 clusters an arm, not 5 %: long tails
+// need more.
+func ClusterRatio(first, second []Cluster, level float64) Interval {
+	m1, v1, k1 := clusterMean(first)
+	m2, v2, k2 := clusterMean(second)
+	ratio := m1 / m2
+	if k1 < 2 || k2 < 2 || !(m1 > 0) || !(m2 > 0) || v1+v2 == 0 {
+		return unknown(ratio)
+	}
+	e1, e2 := v1/(m1*m1), v2/(m2*m2)
+	degrees := (e1 + e2) * (e1 + e2) / (e1*e1/float64(k1-1) + e2*e2/float64(k2-1))
+	factor := math.Exp(studentT(level, degrees) * math.Sqrt(e1+e2))
+	return Interval{Estimate: ratio, Low: ratio / factor, High: ratio * factor}
+}
+
 func clusterMean(clusters []Cluster) (mean, variance float64, k int) {
 	k = len(clusters)
 	var n, sum float64
