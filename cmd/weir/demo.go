@@ -163,6 +163,7 @@ func (d *demo) derive(ctx context.Context) ([]exporters.Manifest, error) {
 
 func (d *demo) summary(r report.Report, manifests []exporters.Manifest) {
 	printReport(d.env, r)
+	printVerdicts(d.env, r.Goals)
 	fmt.Fprintln(d.stdout, "\nfiles written")
 	var rows [][]string
 	for _, manifest := range manifests {

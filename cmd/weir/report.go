@@ -48,6 +48,7 @@ func reportCommand(e env) *cli.Command {
 				return printJSON(e.stdout, r)
 			}
 			printReport(e, r)
+			printGoals(e, r.Goals)
 			return nil
 		},
 	}
@@ -59,7 +60,6 @@ func printReport(e env, r report.Report) {
 	printResults(e, r.Results)
 	printArms(e, r.Arms)
 	printTests(e, r.Tests)
-	printGoals(e, r.Goals)
 }
 
 func askGates(e env, c *cli.Context, lk *lake.Lake) error {
@@ -103,6 +103,16 @@ func printGates(e env, results []gates.Result) {
 		value := interval(report.Metric{Estimate: r.Estimate, Low: r.Low, High: r.High}, "%.4g", 1)
 		fmt.Fprintf(e.stdout, "%16s %s; %s\n%16s %s\n", "", value, bound, "", printable(r.Evidence))
 	}
+}
+
+// printVerdicts counts the goals by verdict.
+func printVerdicts(e env, goals []report.Goal) {
+	verdicts := map[string]int64{}
+	for _, g := range goals {
+		verdicts[g.Verdict]++
+	}
+	fmt.Fprintf(e.stdout, "\ngoals: %s met, %s not met, %s cannot be told yet (weir report shows them, weir report --gates decides)\n",
+		count(verdicts["met"]), count(verdicts["not met"]), count(verdicts["cannot tell yet"]))
 }
 
 // printGoals shows each metric that has a goal, a line an arm.
