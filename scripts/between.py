@@ -1,5 +1,6 @@
 #!/usr/bin/env python3
-"""Puts what a Go test logged between a document's markers.
+"""Puts what a Go test logged, or what a file NAME.md has, between a document's
+markers.
 
 Usage: between.py DOCUMENT NAME TEST_OUTPUT
 """
@@ -7,7 +8,7 @@ import re
 import sys
 
 document, name, output = sys.argv[1:]
-lines = []
+lines = open(output, encoding="utf-8").read().splitlines() if output.endswith(".md") else []
 for line in open(output, encoding="utf-8"):
     logged = re.match(r"    [a-z_]+_test\.go:\d+: ?(.*)", line)
     if logged:

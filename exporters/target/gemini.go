@@ -114,7 +114,7 @@ func checkGemini(c *checker, line object) {
 				continue
 			}
 			c.keys(system, key, "role", "parts")
-			if _, ok := system["role"]; ok {
+			if system["role"] != nil {
 				c.text(system, key, "role")
 			}
 			c.geminiParts(system, key, "system")

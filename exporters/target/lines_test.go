@@ -63,10 +63,14 @@ func (t *Target) someLines(tb testing.TB) []string {
 	seen := map[string]bool{}
 	var plain, withTools []string
 	for range 40 * linesEach {
-		if len(plain) == linesEach && (len(withTools) == linesEach || t.Name == "bedrock-claude") {
+		if len(plain) == linesEach && (len(withTools) == linesEach || !takesTools(t.Name)) {
 			break
 		}
-		result, err := t.Convert(workExample(rng), Options{})
+		example := workExample(rng)
+		if t.Pairs {
+			example = workPair(rng, example)
+		}
+		result, err := t.Convert(example, Options{})
 		if err != nil {
 			tb.Fatal(err)
 		}
@@ -86,6 +90,25 @@ func (t *Target) someLines(tb testing.TB) []string {
 		tb.Fatalf("%s: only %d lines without tools", t.Name, len(plain))
 	}
 	return append(plain, withTools...)
+}
+
+func takesTools(target string) bool { return target != "bedrock-claude" && target != "axolotl-dpo" }
+
+// workPair makes a preference pair of an example, which parts from another at
+// its last reply.
+func workPair(rng *rand.Rand, e canonical.Example) canonical.Example {
+	last := len(e.Messages) - 1
+	for e.Messages[last].Role != "assistant" {
+		last--
+	}
+	one := 1.0
+	worse := lake.Message{Role: "assistant", Weight: &one, Content: fmt.Sprintf("I do not know, %d.", rng.IntN(1000))}
+	if len(e.Tools) > 0 && rng.IntN(2) == 0 {
+		worse.Content = ""
+		worse.ToolCalls = []lake.ToolCall{{ID: "call_worse", Name: "restart", Arguments: `{"queue":"b"}`}}
+	}
+	e.Against = &canonical.Against{PairID: "p", Basis: "judge", Context: last, Messages: []lake.Message{worse}}
+	return e
 }
 
 // workExample makes an example as agents at work leave them: a request, calls

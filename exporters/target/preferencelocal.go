@@ -38,6 +38,7 @@ func trlDPO() *Target {
 			if trained := c.openMessagesOf(reply, key, hasTools); len(reply) > 0 && !trained {
 				c.add(ruleTrained, key, "has no assistant message")
 			}
+			c.asOne("prompt and "+key, prompt, reply)
 		}
 	}
 	return t
@@ -70,7 +71,7 @@ func axolotlDPO() *Target {
 		for i, m := range messages {
 			at := index("messages", i)
 			c.role(m, at, "system", "user", "assistant", "tool")
-			if len(m) > 0 {
+			if m != nil {
 				c.keys(m, at, "role", "content")
 				c.text(m, at, "content")
 			}

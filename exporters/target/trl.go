@@ -67,11 +67,16 @@ func checkTRLCompletion(c *checker, line object) {
 	if len(completion) > 0 && !trained {
 		c.add(ruleTrained, "completion", "no assistant message is trained")
 	}
-	// A call's answer may stand in the other of the two.
-	all, messages := checker{target: c.target}, slices.Concat(prompt, completion)
+	c.asOne("prompt and completion", prompt, completion)
+}
+
+// asOne checks what holds of messages that stand in two lists: a call's answer
+// may be in the other.
+func (c *checker) asOne(names string, before, after []object) {
+	all, messages := checker{target: c.target}, slices.Concat(before, after)
 	all.answers(messages, false)
 	all.systemFirst(messages)
 	for _, finding := range all.findings {
-		c.add(finding.Rule, "", "%s %s, of prompt and completion as one list", finding.Path, finding.What)
+		c.add(finding.Rule, "", "%s %s, of %s as one list", finding.Path, finding.What, names)
 	}
 }

@@ -67,6 +67,21 @@ def serve(name, version, check, arrow=False, raw=False):
         print(json.dumps(verdict), file=OUT)
 
 
+def validate(adapter, value, **options):
+    """Validates by pydantic, through what it leaves to be read later: it checks
+    the elements of an Iterable as they are taken out."""
+    through(adapter.validate_python(value, **options))
+
+
+def through(value):
+    if isinstance(value, dict):
+        for inner in value.values():
+            through(inner)
+    elif not isinstance(value, (str, bytes)) and hasattr(value, "__iter__"):
+        for inner in value:
+            through(inner)
+
+
 def strict_types(*modules):
     """Lets the TypedDicts of modules refuse keys that they do not name, as the
     services that they describe do."""

@@ -54,6 +54,10 @@ def message_text(row, messages):
     messages[0] = "hello"
 
 
+def message_empty(row, messages):
+    messages[0] = {}
+
+
 def content_number(row, messages):
     messages[0]["content"] = 5
 
@@ -207,6 +211,12 @@ def call_id_twice(row, messages):
     return False
 
 
+def call_without_id(row, messages):
+    if not answered(messages):
+        return False
+    del answered(messages)[0][1]["tool_calls"][0]["id"]
+
+
 def call_id_form(row, messages):
     """OpenAI's form of ids, which Mistral does not take."""
     if not answered(messages):
@@ -340,8 +350,8 @@ def other_format(row, messages):
 
 
 CHAT = [
-    role_unknown, role_capital, messages_none, message_text, content_number, content_part_unknown, content_empty_list,
-    content_part_without_text, content_none_and_no_calls, call_without_tools, call_name, call_name_long, call_type, call_id_twice,
+    role_unknown, role_capital, messages_none, message_text, message_empty, content_number, content_part_unknown, content_empty_list,
+    content_part_without_text, content_none_and_no_calls, call_without_tools, call_name, call_name_long, call_type, call_without_id, call_id_twice,
     call_of_user, answer_removed, answer_of_nobody, answer_twice, answer_without_call, tool_twice, tool_name, tool_type,
     tool_parameters_text, tools_object, trained_no_assistant,
 ]  # fmt: skip
@@ -426,7 +436,7 @@ def swift_trained_none(row, messages):
 
 
 SWIFT = [
-    role_unknown, role_capital, role_developer, messages_none, message_text, content_number, order_system_in_the_middle,
+    role_unknown, role_capital, role_developer, messages_none, message_text, message_empty, content_number, order_system_in_the_middle,
     order_second_system, ends_on_user, trained_no_assistant, tools_no_json, tools_object, tool_twice, tool_name,
     tool_parameters_text, swift_call_no_json, swift_call_without_name, swift_call_without_arguments, swift_call_arguments_text,
     swift_call_list, swift_call_without_tools, swift_answer_removed, swift_answer_without_call, swift_loss_text, swift_trained_none,
@@ -827,9 +837,74 @@ def claude_tools(row, messages):
 
 
 CLAUDE = [
-    role_unknown, role_capital, role_developer, messages_none, message_text, content_number, order_two_users,
+    role_unknown, role_capital, role_developer, messages_none, message_text, message_empty, content_number, order_two_users,
     order_two_assistants, order_assistant_first, ends_on_user, claude_system_message, claude_system_blocks,
     claude_content_blocks, content_part_unknown, content_empty_list, trained_no_assistant, other_format, claude_tools,
+]  # fmt: skip
+
+
+
+# Preference pairs: these take the whole line. The others break its context.
+
+
+def worse(row):
+    return next(key for key in ("non_preferred_output", "rejected_response", "rejected") if key in row)
+
+
+def pair_text(row, messages):
+    row[worse(row)] = "no"
+
+
+def pair_of_user(row, messages):
+    answer = row[worse(row)]
+    answer = answer[-1] if isinstance(answer, list) else answer
+    answer.update({"from": "human"} if "from" in answer else {"role": "user"})
+
+
+def pair_of_system(row, messages):
+    answer = row[worse(row)]
+    answer = answer[-1] if isinstance(answer, list) else answer
+    answer.update({"from": "system"} if "from" in answer else {"role": "system"})
+
+
+def pair_two_answers(row, messages):
+    row[worse(row)].append(copy.deepcopy(row[worse(row)][-1]))
+
+
+def pair_list_for_object(row, messages):
+    row[worse(row)] = [row[worse(row)]]
+
+
+def pair_object_for_list(row, messages):
+    row[worse(row)] = row[worse(row)][0]
+
+
+def pair_same_text(row, messages):
+    if messages[-1]["role"] != "assistant":
+        return False
+    row[worse(row)] = messages[-1]["content"]
+
+
+def pair_odd_context(row, messages):
+    messages.append({"from": "gpt", "value": "hello"})
+
+
+def pair_prompt_of_system(row, messages):
+    messages[:] = [{"role": "system", "content": "Be brief."}]
+
+
+PAIR = {pair_text, pair_of_user, pair_of_system, pair_two_answers, pair_list_for_object, pair_object_for_list, pair_same_text}
+CONTEXT = [
+    role_unknown, message_text, message_empty, messages_none, content_number, content_part_unknown, content_empty_list,
+    content_part_without_text, content_none_and_no_calls, call_name, call_name_long, call_type, call_without_id, call_id_twice, call_of_user,
+    call_without_tools, answer_of_nobody, answer_twice, tool_twice, tool_name, tool_type, tool_parameters_text, tools_object,
+]  # fmt: skip
+CHOICE = CONTEXT + [role_developer, call_arguments_object, weight_of_user, pair_text, pair_of_user, pair_of_system, pair_object_for_list]
+SHARE_CONTEXT = [
+    share_role, share_openai_role, share_two_humans, share_reply_first, share_none, share_turn_text, share_call_no_json,
+    share_call_without_name, share_call_without_arguments, share_call_arguments_text, share_call_without_tools,
+    share_observation_without_call, share_tools_no_json, share_tools_list, share_tools_object, share_tool_name,
+    share_tool_without_name, share_tool_without_parameters, share_tool_without_properties,
 ]  # fmt: skip
 
 MEANINGS = {
@@ -847,4 +922,15 @@ MEANINGS = {
     "gemini": GEMINI,
     "bedrock-nova": NOVA,
     "bedrock-claude": CLAUDE,
+    "openai-dpo": CHOICE + [pair_two_answers, name_with_space],
+    "azure-dpo": CHOICE + [name_with_space],
+    "fireworks-dpo": CHOICE + [pair_two_answers, order_second_system, order_system_in_the_middle],
+    "together-dpo": CHOICE + [pair_two_answers, order_two_users, order_second_system, order_system_in_the_middle],
+    "trl-dpo": CONTEXT + [order_second_system, order_system_in_the_middle, tools_no_json, call_arguments_text, pair_text, pair_of_user, pair_of_system, pair_object_for_list, pair_prompt_of_system],
+    "axolotl-dpo": [
+        role_unknown, message_text, message_empty, messages_none, content_number, order_second_system, order_system_in_the_middle,
+        pair_text, pair_of_user, pair_of_system, pair_list_for_object,
+    ],
+    "llama-factory-dpo": SHARE_CONTEXT + [pair_text, pair_of_user, pair_of_system, pair_list_for_object, pair_odd_context],
+    "ms-swift-dpo": SWIFT + [pair_of_user, pair_object_for_list, pair_same_text],
 }

@@ -10,7 +10,7 @@ import itertools
 import json
 import random
 
-from meanings import MEANINGS
+from meanings import MEANINGS, PAIR
 
 MOST = 12  # lines of a kind
 
@@ -49,6 +49,8 @@ def by_key(rows):
         for rule, change in OPERATIONS.items():
             if rule in ("missing", "null") and not required:
                 continue
+            if rule == "missing" and place.endswith("tool_calls[].id"):
+                continue  # only an answered call needs one: call_without_id
             for number in dict.fromkeys(numbers[: 4 * MOST]):
                 row = copy.deepcopy(rows[number])
                 found = next(o for p, o in walk(row) if p == path and key in o)
@@ -104,11 +106,14 @@ def by_meaning(target, rows):
 def broken_by(function, rows):
     for row in rows:
         row = copy.deepcopy(row)
+        request = row.get("input", row)  # of OpenAI's pairs, where the others have the line
         if "completion" in row:
             messages = row["prompt"] + row["completion"]
         else:
-            messages = row.get("messages") or row.get("conversations") or row.get("contents")
-        if function(row, messages) is False:
+            messages = next(request[key] for key in ("messages", "conversations", "contents", "prompt") if key in request)
+        if function in PAIR:
+            request = row
+        if function(request, messages) is False:
             continue
         if "completion" in row:
             row["prompt"], row["completion"] = messages[:-1], messages[-1:]
@@ -127,9 +132,10 @@ def by_bytes(lines):
         yield "bytes", "single_quotes", b"{'messages': []}"
 
 
-def bad_lines(target, lines, each, least):
-    """Lines that break one rule each: (rule, place, line), up to `each` of a
-    kind, more where that makes fewer than `least`; none is a good line."""
+def bad_lines(target, lines, each, least, harmless):
+    """Lines that break one rule each: (kind, line), where kind is rule:place;
+    `each` of a kind, more where that makes fewer than `least`. Then one line of
+    each kind that is harmless, though it was meant to break something."""
     rng = random.Random(7)
     lines = list(lines)
     rng.shuffle(lines)
@@ -142,13 +148,12 @@ def bad_lines(target, lines, each, least):
             kind[json.dumps(row, ensure_ascii=False, separators=(",", ":")).encode()] = None
     for rule, place, line in by_bytes(lines[:MOST]):
         kinds.setdefault((rule, place), {})[line] = None
-    found = {}
-    while each <= MOST:
-        found = {line: key for key, kind in kinds.items() for line in list(kind)[:each]}
-        if len(found) >= least:
-            break
+    kinds = {f"{rule}:{place}": list(lines) for (rule, place), lines in kinds.items()}
+    bad = {}
+    while len(bad) < least and each <= MOST:
+        bad = {line: kind for kind, lines in kinds.items() if not harmless(kind) for line in lines[:each]}
         each += 1
-    return [(rule, place, line) for line, (rule, place) in found.items()]
+    return [(kind, line) for line, kind in bad.items()], [(kind, lines[0]) for kind, lines in kinds.items() if harmless(kind)]
 
 
 def canonical(row):

@@ -24,7 +24,7 @@ LEAST, EACH = 200, 2
 JUDGES = {
     "openai": ["openai_types"],
     "azure": ["openai_types"],
-    "fireworks": ["fireworks_types", "openai_types"],
+    "fireworks": ["fireworks_types"],
     "together": ["together_files"],
     "mistral": ["mistral_messages"],
     "gemini": ["gemini_types"],
@@ -36,8 +36,18 @@ JUDGES = {
     "llama-factory": ["llamafactory_rows"],
     "mlx": ["mlx_rows"],
     "ms-swift": ["swift_rows"],
+    "openai-dpo": ["openai_types"],
+    "azure-dpo": ["openai_types"],
+    "fireworks-dpo": ["fireworks_types"],
+    "together-dpo": ["together_files"],
+    "trl-dpo": ["trl_chat"],
+    "axolotl-dpo": ["axolotl_pairs"],
+    "llama-factory-dpo": ["llamafactory_rows"],
+    "ms-swift-dpo": ["swift_rows"],
 }
 EVERYWHERE = ["hf_datasets"]
+if os.environ.get("MISTRAL_FINETUNE"):
+    JUDGES["mistral"].append("mistral_finetune")
 
 
 def findings(weir, target, path):
@@ -54,7 +64,7 @@ def findings(weir, target, path):
 def ask(judge, target, file, items):
     """A judge's verdicts on items, and its name and version."""
     env = {**os.environ, "HF_HUB_OFFLINE": "1", "TOGETHER_NO_BANNER": "1", "TQDM_DISABLE": "1", "TRANSFORMERS_VERBOSITY": "error"}
-    env |= {"AXOLOTL_DO_NOT_TRACK": "1", "HF_DATASETS_DISABLE_PROGRESS_BARS": "1"}
+    env |= {"PYTHONDONTWRITEBYTECODE": "1", "AXOLOTL_DO_NOT_TRACK": "1", "HF_DATASETS_DISABLE_PROGRESS_BARS": "1"}
     command = [sys.executable, "-W", "ignore", HERE / "judges" / f"{judge}.py", target, file]
     given = "".join(json.dumps(item) + "\n" for item in items)
     done = subprocess.run(command, input=given, capture_output=True, text=True, env=env, timeout=900)
@@ -66,47 +76,64 @@ def ask(judge, target, file, items):
 
 
 class Reasons:
-    """Why weir and a judge may differ: reasons.toml."""
+    """What reasons.toml says: why weir and a judge may differ, and what breaks
+    no rule though it was meant to."""
 
     def __init__(self, path):
-        self.entries = tomllib.loads(path.read_text(encoding="utf-8"))["difference"]
-        self.used = set()
+        read = tomllib.loads(path.read_text(encoding="utf-8"))
+        self.entries, self.fine = read["difference"], read["harmless"]
+        self.used, self.used_fine = set(), set()
+
+    def harmless(self, target, kind):
+        for number, entry in enumerate(self.fine):
+            if matches(entry["target"], target) and matches(entry["kinds"], kind):
+                self.used_fine.add(number)
+                return True
+        return False
 
     def why(self, target, judge, says, kind):
         """The reason of a difference; None where there is none. says is who
         refuses: weir or judge."""
         for number, entry in enumerate(self.entries):
-            if entry["refuses"] != says or not any(fnmatch.fnmatchcase(judge, j) for j in entry["judge"]):
+            if entry["refuses"] != says or not matches(entry["judge"], judge) or not matches(entry.get("target", ["*"]), target):
                 continue
-            if not any(fnmatch.fnmatchcase(target, t) for t in entry.get("target", ["*"])):
-                continue
-            if any(fnmatch.fnmatchcase(kind, k) for k in entry["kinds"]):
+            if matches(entry["kinds"], kind):
                 self.used.add(number)
                 return entry["because"]
         return None
+
+    def unused(self):
+        entries = [e for i, e in enumerate(self.entries) if i not in self.used] + [e for i, e in enumerate(self.fine) if i not in self.used_fine]
+        return [entry["because"] for entry in entries]
+
+
+def matches(patterns, text):
+    """Shell patterns, in which [] is itself: paths have it."""
+    return any(fnmatch.fnmatchcase(text, pattern.replace("[]", "[[]]")) for pattern in patterns)
 
 
 def judge_target(weir, lines, entry, reasons, faults):
     """Rows of the table for a target, and its differences by reason."""
     target, file = entry["target"], str(lines / entry["file"])
     good = pathlib.Path(file).read_bytes().removeprefix(b"\xef\xbb\xbf").splitlines()
-    bad = mutate.bad_lines(target, good, EACH, LEAST)
+    bad, harmless = mutate.bad_lines(target, good, EACH, LEAST, lambda kind: reasons.harmless(target, kind))
     if len(good) < LEAST or len(bad) < LEAST:
         sys.exit(f"{target}: only {len(good)} good and {len(bad)} bad lines")
+    broken_lines = [line for _, line in bad + harmless]
+    kinds = [kind for kind, _ in bad]
     broken = lines / target / "bad.txt"
-    broken.write_bytes((b"\xef\xbb\xbf" if entry["bom"] else b"") + b"".join(line + b"\n" for _, _, line in bad))
+    broken.write_bytes((b"\xef\xbb\xbf" if entry["bom"] else b"") + b"".join(line + b"\n" for line in broken_lines))
     on_good, on_bad = findings(weir, target, file), findings(weir, target, broken)
     broken.unlink()
     for number, found in on_good.items():
         faults.append(f"{target}: weir refuses good line {number}: {found}")
-    kinds = [f"{rule}:{place}" for rule, place, _ in bad]
-    for number, kind in enumerate(kinds, start=1):
-        if number not in on_bad and not reasons.why(target, "weir", "nobody", kind):
-            faults.append(f"{target}: weir accepts {kind}: {bad[number - 1][2][:400]!r}")
+    for number, (kind, line) in enumerate(bad + harmless, start=1):
+        if (number in on_bad) == (number > len(bad)):
+            faults.append(f"{target}: weir {'refuses' if number in on_bad else 'accepts'} {kind}: {line[:400]!r} {on_bad.get(number, '')}")
     rows = [[target, "weir", f"{len(good) - len(on_good)} of {len(good)}", f"{sum(n in on_bad for n in range(1, len(bad) + 1))} of {len(bad)}", ""]]
     differences = []
     for judge in JUDGES[target] + EVERYWHERE:
-        head, verdicts = ask(judge, target, file, [{"good": n} for n in range(len(good))] + [{"line": base64.b64encode(b[2]).decode()} for b in bad])
+        head, verdicts = ask(judge, target, file, [{"good": n} for n in range(len(good))] + [{"line": base64.b64encode(line).decode()} for line in broken_lines])
         by_reason = collections.Counter()
         for n, verdict in enumerate(verdicts[: len(good)]):
             if verdict:
@@ -121,7 +148,10 @@ def judge_target(weir, lines, entry, reasons, faults):
                 faults.append(f"{target}: {says} alone refuses {kind} ({judge}): {str(what)[:200]}")
                 because = "NO REASON"
             by_reason[says, because] += 1
-        refused = sum(1 for v in verdicts[len(good) :] if v)
+        for (kind, _), verdict in zip(harmless, verdicts[len(good) + len(bad) :]):
+            if verdict and not reasons.why(target, judge, "judge", kind):
+                faults.append(f"{target}: {judge} refuses harmless {kind}: {verdict}")
+        refused = sum(1 for v in verdicts[len(good) : len(good) + len(bad)] if v)
         accepted = sum(1 for v in verdicts[: len(good)] if not v)
         rows.append([target, f"{head['version']}, {head['judge']}", f"{accepted} of {len(good)}", f"{refused} of {len(bad)}", by_reason.total() or "none"])
         differences += [(target, head["version"], says, because, n) for (says, because), n in by_reason.items()]
@@ -148,7 +178,7 @@ def main():
     for (says, because), where in sorted(grouped.items(), key=lambda g: (g[0][0] != "judge", -len(g[1]), g[0][1])):
         print(f"- {'weir refuses' if says == 'weir' else 'the judge refuses'}, the other does not: {because}: {', '.join(where)}")
     if not only:
-        faults += [f"reasons.toml: nothing differs so any more: {e['because']}" for i, e in enumerate(reasons.entries) if i not in reasons.used]
+        faults += [f"reasons.toml: nothing is so any more: {because}" for because in reasons.unused()]
     for fault in faults:
         print("fault:", fault, file=sys.stderr)
     sys.exit(1 if faults else 0)

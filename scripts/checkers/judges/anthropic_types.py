@@ -15,7 +15,7 @@ REQUEST = TypeAdapter(message_create_params.MessageCreateParamsNonStreaming)
 
 
 def check(target, row):
-    REQUEST.validate_python({"model": "m", "max_tokens": 1, **row})
+    judge.validate(REQUEST, {"model": "m", "max_tokens": 1, **row})
 
 
 judge.serve("typed parameters", judge.version("anthropic"), check)

@@ -16,12 +16,20 @@ TOOLS = TypeAdapter(list[shared_params.ChatCompletionTool])
 
 
 def check(target, row):
-    messages = row["messages"]
+    if "input" in row:  # a preference pair
+        asked = row["input"]
+        judged(asked["messages"] + row["preferred_output"], asked)
+        judged(row["non_preferred_output"], {})
+    else:
+        judged(row["messages"], row)
+
+
+def judged(messages, request):
     if isinstance(messages, list):
         messages = [{k: v for k, v in m.items() if k != "weight"} if isinstance(m, dict) else m for m in messages]
-    MESSAGES.validate_python(messages)
-    if "tools" in row:
-        TOOLS.validate_python(row["tools"])
+    judge.validate(MESSAGES, messages)
+    if "tools" in request:
+        judge.validate(TOOLS, request["tools"])
 
 
 judge.serve("typed parameters", judge.version("fireworks-ai"), check)

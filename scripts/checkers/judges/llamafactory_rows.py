@@ -26,10 +26,12 @@ TEMPLATE = template.TEMPLATES["qwen3_nothink"]
 
 def check(target, row):
     converted = CONVERTER(row)
-    if len(converted["_prompt"]) % 2 != 1 or len(converted["_response"]) != 1:
-        raise judge.Refused("the row is skipped")  # SupervisedDatasetProcessor's own check
-    messages = converted["_prompt"] + converted["_response"]
-    TEMPLATE.encode_multiturn(TOKENIZER, messages, converted["_system"], converted["_tools"])
+    prompt, answers = converted["_prompt"], converted["_response"]
+    # The own checks of SupervisedDatasetProcessor and PairwiseDatasetProcessor.
+    if len(prompt) % 2 != 1 or len(answers) != (2 if ATTRIBUTES.ranking else 1):
+        raise judge.Refused("the row is skipped")
+    for answer in answers:
+        TEMPLATE.encode_multiturn(TOKENIZER, prompt + [answer], converted["_system"], converted["_tools"])
 
 
 judge.serve("sharegpt converter", judge.version("llamafactory"), check, arrow=True)

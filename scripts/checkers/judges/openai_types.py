@@ -12,18 +12,27 @@ from pydantic import TypeAdapter
 
 judge.strict_types(chat, shared_params, chat_completion_message_function_tool_call_param, chat_completion_assistant_message_param)
 MESSAGES = TypeAdapter(list[chat.ChatCompletionMessageParam])
+FLAG = TypeAdapter(bool)
 TOOLS = TypeAdapter(list[chat.ChatCompletionToolParam])
 
 
 def check(target, row):
-    messages = row["messages"]
+    if "input" in row:  # a preference pair
+        asked = row["input"]
+        judged(asked["messages"] + row["preferred_output"], asked)
+        judged(row["non_preferred_output"], {})
+    else:
+        judged(row["messages"], row)
+
+
+def judged(messages, request):
     if isinstance(messages, list):
         messages = [{k: v for k, v in m.items() if k != "weight"} if isinstance(m, dict) else m for m in messages]
-    MESSAGES.validate_python(messages, strict=True)
-    if "tools" in row:
-        TOOLS.validate_python(row["tools"], strict=True)
-    if "parallel_tool_calls" in row:
-        TypeAdapter(bool).validate_python(row["parallel_tool_calls"], strict=True)
+    judge.validate(MESSAGES, messages)
+    if "tools" in request:
+        judge.validate(TOOLS, request["tools"])
+    if "parallel_tool_calls" in request:
+        FLAG.validate_python(request["parallel_tool_calls"], strict=True)
 
 
 judge.serve("typed parameters", judge.version("openai"), check)

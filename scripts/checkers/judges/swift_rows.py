@@ -23,7 +23,7 @@ without_init("swift.dataset")
 without_init("swift.agent_template")
 from swift.agent_template.hermes import HermesAgentTemplate
 from swift.dataset.preprocessor.core import MessagesPreprocessor
-from swift.template.template_inputs import StdTemplateInputs
+from swift.template.template_inputs import TemplateInputs
 
 PREPROCESSOR = MessagesPreprocessor()
 AGENT = HermesAgentTemplate()
@@ -33,10 +33,11 @@ def check(target, row):
     batch = PREPROCESSOR.batched_preprocess({k: [v] for k, v in row.items()}, strict=True, ignore_max_length_error=False)
     if not batch["messages"]:
         raise judge.Refused("the row is dropped")
-    inputs = StdTemplateInputs.from_dict({k: v[0] for k, v in batch.items()})
-    AGENT._format_tool_calls([m for m in inputs.messages if m["role"] == "tool_call"])
-    if inputs.tools:
-        AGENT._format_tools(inputs.tools, inputs.system or "", inputs.messages[0])
+    both = TemplateInputs.from_dict({k: v[0] for k, v in batch.items()})
+    for inputs in filter(None, [both.chosen, both.rejected]):
+        AGENT._format_tool_calls([m for m in inputs.messages if m["role"] == "tool_call"])
+        if inputs.tools:
+            AGENT._format_tools(inputs.tools, inputs.system or "", inputs.messages[0])
 
 
 judge.serve("messages preprocessor", judge.version("ms-swift"), check)

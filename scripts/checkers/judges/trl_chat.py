@@ -19,6 +19,8 @@ def check(target, row):
     tools = row.get("tools")
     tools = json.loads(tools) if isinstance(tools, str) else tools
     apply_chat_template(row, TOKENIZER, tools)
+    if "chosen" in row:
+        return  # DPOTrainer takes the texts
     if "messages" in row:
         tokens = _tokenize(TOKENIZER, row["messages"], tools=tools, return_assistant_tokens_mask=True)
         if 1 not in tokens["assistant_masks"]:
