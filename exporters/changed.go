@@ -11,6 +11,7 @@ import (
 	"path/filepath"
 	"slices"
 
+	"github.com/weir-lake/weir/exporters/prices"
 	"github.com/weir-lake/weir/lake"
 )
 
@@ -24,10 +25,11 @@ func (e *exporting) inputs(ctx context.Context, lk *lake.Lake) (string, error) {
 	known := struct {
 		Manifest  Manifest
 		MaxTokens int
+		Prices    []prices.Price
 		Shard     any
 		Program   string
 		Tables    map[string][]string
-	}{manifest, e.opts.MaxTokens, e.opts.Shard, e.opts.Program, map[string][]string{}}
+	}{manifest, e.opts.MaxTokens, e.manifest.priced.all(), e.opts.Shard, e.opts.Program, map[string][]string{}}
 	for _, name := range e.source.tables {
 		table, err := lk.Table(name)
 		if err != nil {

@@ -29,6 +29,8 @@ type CallCost struct {
 // priced is what the price table has of a model; the zero Price is none.
 type priced struct{ training, tuned, base prices.Price }
 
+func (p priced) all() []prices.Price { return []prices.Price{p.training, p.tuned, p.base} }
+
 // price keeps what the table has to say of the model.
 func (m *Manifest) price(provider, model string, over *prices.Table) error {
 	table, err := prices.Default()

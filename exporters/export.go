@@ -28,7 +28,8 @@ type Options struct {
 	Target    string               // name of a target: openai, together, …
 	Dir       string               // where the files go; new, empty, or an earlier export of the same target
 	Model     string               // base model; decides tokenizer and price. Empty: the target's own
-	MaxTokens int                  // divide longer examples; 0: the target's limit
+	MaxTokens int                  // longest example; 0: the target's limit and the model's
+	Context   target.ContextPolicy // what becomes of longer ones; empty: they are split
 	Shard     target.Limit         // of a file, below the target's own
 	Compress  target.Compression   // of the training files
 	Prices    *prices.Table        // put over the built-in table; may be nil
@@ -186,6 +187,9 @@ func newExport(ctx context.Context, session *duck.Session, t *target.Target, opt
 	}
 	if opts.Distill != nil {
 		e.manifest.Distill = &Distilled{DistillRules: opts.Distill.Info()}
+	}
+	if err := e.setContext(model); err != nil {
+		return nil, err
 	}
 	return e, e.manifest.price(t.Provider, model, opts.Prices)
 }

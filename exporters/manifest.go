@@ -46,6 +46,7 @@ type Manifest struct {
 	Reviews     []Review    `json:"reviews"` // of the lake's review sample: the whole set, each source, each task type
 	Losses      []Loss      `json:"losses"`  // what the target could not carry
 	Tokens      TokenRule   `json:"tokens"`
+	Context     Context     `json:"context"`
 	Cost        Cost        `json:"cost"`
 	Distill     *Distilled  `json:"distill,omitempty"` // rules that shortened the examples
 	Warnings    []string    `json:"warnings"`

@@ -35,10 +35,10 @@ func (e *exporting) newWorker() (*worker, error) {
 	}
 	w.convert = target.Options{
 		IsAgent:   func(name string) bool { return e.agents[name] },
-		MaxTokens: e.opts.MaxTokens,
-		Count:     counter.Message,
-		Base:      w.base,
-		Trained:   counter.Reply,
+		MaxTokens: e.opts.MaxTokens, ModelTokens: e.manifest.Context.Tokens, Context: e.opts.Context,
+		Count:   counter.Message,
+		Base:    w.base,
+		Trained: counter.Reply,
 	}
 	return w, nil
 }

@@ -56,7 +56,7 @@ func exportCommand(e env) *cli.Command {
 			&cli.StringFlag{Name: "dataset", Usage: "a frozen version, `NAME[@VERSION]`; without it the training set as it stands now"},
 			&cli.StringFlag{Name: "out", Usage: "new `DIR`, or that of an earlier export"},
 			&cli.StringFlag{Name: "model", Usage: "base `MODEL`: decides tokenizer and price"},
-			&cli.IntFlag{Name: "max-tokens", Usage: "divide examples longer than `N` tokens; 0: the target's limit"},
+			&cli.IntFlag{Name: "max-tokens", Usage: "longest example, `N` tokens; 0: the target's limit and the model's"},
 		}, slices.Concat(fileFlags(), scheduleFlags(), costFlags())...),
 		Action: func(c *cli.Context) error {
 			if err := noArgs(c); err != nil {

@@ -3,10 +3,12 @@ package main
 import (
 	"errors"
 	"fmt"
+	"slices"
 
 	"github.com/urfave/cli/v2"
 
 	"github.com/weir-lake/weir/exporters"
+	"github.com/weir-lake/weir/exporters/target"
 	"github.com/weir-lake/weir/exporters/tokens/hf"
 	"github.com/weir-lake/weir/lake"
 )
@@ -15,6 +17,7 @@ import (
 func costFlags() []cli.Flag {
 	return []cli.Flag{
 		&cli.StringFlag{Name: "distill", Usage: "shorten prompts by these frozen rules, YAML `FILE`"},
+		&cli.StringFlag{Name: "context", Usage: "of examples longer than the model takes: `split, drop or truncate`", Value: string(target.ContextSplit)},
 		tokenizerFlag(), pricesFlag(),
 	}
 }
@@ -38,6 +41,10 @@ func loadTokenizer(c *cli.Context) (*hf.Tokenizer, error) {
 
 // withCost adds what the flags say to the options.
 func withCost(c *cli.Context, lk *lake.Lake, opts *exporters.Options) error {
+	opts.Context = target.ContextPolicy(c.String("context"))
+	if !slices.Contains(target.ContextPolicies(), opts.Context) {
+		return &usageError{what: fmt.Sprintf("export: --context %q: want split, drop or truncate", opts.Context), try: "--context split"}
+	}
 	if c.String("distill") != "" {
 		rules, err := loadRules(c, "distill")
 		if err != nil {

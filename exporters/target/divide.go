@@ -7,6 +7,40 @@ import (
 	"github.com/weir-lake/weir/lake"
 )
 
+// ContextPolicy says what becomes of an example that is longer than the limit.
+type ContextPolicy string
+
+// The policies.
+const (
+	ContextSplit    ContextPolicy = "split"    // it is divided, and each reply trained once; the zero value is this too
+	ContextDrop     ContextPolicy = "drop"     // it is left out
+	ContextTruncate ContextPolicy = "truncate" // what fits from its beginning stays
+)
+
+// ContextPolicies lists them in the order of the documentation.
+func ContextPolicies() []ContextPolicy {
+	return []ContextPolicy{ContextSplit, ContextDrop, ContextTruncate}
+}
+
+// shorten applies the policy to an example. A rule says that it is dropped.
+func shorten(e canonical.Example, limit int, opts Options, losses Losses) ([]canonical.Example, Rule) {
+	if opts.Context == "" || opts.Context == ContextSplit {
+		return divide(e, limit, opts, losses), ""
+	}
+	cut := Losses{}
+	pieces := divide(e, limit, opts, cut)
+	switch {
+	case len(cut) == 0:
+		return pieces, "" // it fits
+	case opts.Context == ContextDrop:
+		return nil, RuleContext
+	case len(pieces) > 0:
+		losses.add(RuleTruncated)
+		pieces = pieces[:1]
+	}
+	return pieces, ""
+}
+
 // divide cuts an example that is longer than the limit into pieces that are
 // not. It cuts at human prompts; a turn that is too long by itself is cut at
 // calls. Each piece opens with the example's opening (all before the first

@@ -20,6 +20,7 @@ const (
 	RuleAssistantFirst Rule = "assistant_first"
 	RuleMixedTurns     Rule = "mixed_assistant_turns"
 	RuleTooLong        Rule = "too_long"
+	RuleContext        Rule = "longer_than_context"
 	RuleUnmasked       Rule = "context_would_be_trained"
 	RuleArguments      Rule = "arguments_no_object"
 	RuleNotDeclared    Rule = "undeclared_call_refused"
@@ -33,6 +34,7 @@ const (
 	RuleSameReplies    Rule = "replies_became_equal"
 
 	RuleDivided        Rule = "divided"
+	RuleTruncated      Rule = "truncated"
 	RuleTargetTooLong  Rule = "target_too_long"
 	RuleTailTrimmed    Rule = "tail_trimmed"
 	RuleEmpty          Rule = "empty_message_removed"
@@ -100,6 +102,7 @@ var ruleInfo = []RuleInfo{
 	{RuleAssistantFirst, true, "an assistant message comes before any user message; the provider wants a user first"},
 	{RuleMixedTurns, true, "assistant messages in a row, of which some are trained and some not, where turns must alternate"},
 	{RuleTooLong, true, "longer than the limit, and it could not be divided"},
+	{RuleContext, true, "longer than the model's context, and the policy is to drop such examples"},
 	{RuleUnmasked, true, "an assistant message that is context only, where the target trains every assistant message, and more than a tenth of what is to be trained comes after it"},
 	{RuleArguments, true, "the arguments of a call are no JSON object, and the target wants one"},
 	{RuleNotDeclared, true, "a call of a tool that is not declared, where the provider refuses it"},
@@ -111,6 +114,7 @@ var ruleInfo = []RuleInfo{
 	{RuleNoQuestion, true, "no reply that is to be trained follows a user's message directly, on which a prompt must end"},
 	{RuleNoPair, true, "the example is no preference pair, or one without a reply on either side"},
 	{RuleSameReplies, true, "without what the format cannot carry, the better and the worse reply are equal"},
+	{RuleTruncated, false, "longer than the model's context: what fits from the beginning stays, up to a reply; later replies are not trained"},
 	{RuleDivided, false, "longer than the limit: divided at human prompts, else at calls; each piece repeats the opening"},
 	{RuleTargetTooLong, false, "a trained message and what it answers are longer than the limit: left out of the pieces"},
 	{RuleTailTrimmed, false, "messages after the last trained one: they would only cost tokens"},

@@ -114,8 +114,11 @@ type Options struct {
 	// IsAgent tells which speakers are agents. The others are people, and get a
 	// pseudonym. Nil: nobody is known to be an agent.
 	IsAgent func(name string) bool
-	// MaxTokens divides longer examples; 0: the target's limit decides.
-	MaxTokens int
+	// MaxTokens is the longest example; 0: the smaller of the target's limit and
+	// ModelTokens decides.
+	MaxTokens   int
+	ModelTokens int           // longest example of the model; 0: not known
+	Context     ContextPolicy // what becomes of longer ones
 	// Count counts what a message takes; nil: nothing is divided. Base counts
 	// what an example takes besides its messages.
 	Count func(lake.Message) int
@@ -153,7 +156,10 @@ func (t *Target) Convert(example canonical.Example, opts Options) (Result, error
 	}
 	pieces := []canonical.Example{work}
 	if limit := t.limit(opts); limit > 0 && opts.Count != nil {
-		pieces = divide(work, limit, opts, losses)
+		var rule Rule
+		if pieces, rule = shorten(work, limit, opts, losses); rule != "" {
+			return dropped(rule, losses), nil
+		}
 	}
 	var result Result
 	for _, piece := range pieces {
@@ -187,10 +193,13 @@ func dropped(rule Rule, losses Losses) Result {
 }
 
 func (t *Target) limit(opts Options) int {
-	if opts.MaxTokens > 0 {
+	switch {
+	case opts.MaxTokens > 0:
 		return opts.MaxTokens
+	case t.MaxTokens > 0 && opts.ModelTokens > 0:
+		return min(t.MaxTokens, opts.ModelTokens)
 	}
-	return t.MaxTokens
+	return max(t.MaxTokens, opts.ModelTokens)
 }
 
 // fit is what is left to do once an example has its length.
