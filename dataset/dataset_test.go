@@ -1,11 +1,14 @@
 package dataset
 
 import (
+	"fmt"
+	"math/rand/v2"
 	"reflect"
 	"slices"
 	"strings"
 	"testing"
 
+	"github.com/weir-lake/weir/lake"
 	"github.com/weir-lake/weir/lake/duck"
 )
 
@@ -203,4 +206,79 @@ func TestPhases(t *testing.T) {
 			t.Errorf("%v: got %s, %d short; want %s", c.knowledge, got, p.Shortfall, c.want)
 		}
 	}
+}
+
+// What compare says of members that were drawn at random: counts add up to both
+// sides, nothing differs from itself, and the way back is the inverse.
+func TestCompareAddsUp(t *testing.T) {
+	random := rand.New(rand.NewPCG(4, 2))
+	draw := func() []lake.DatasetMember {
+		var members []lake.DatasetMember
+		for i := range 60 {
+			if random.IntN(4) > 0 {
+				members = append(members, lake.DatasetMember{
+					ExampleID: fmt.Sprintf("e%02d", i), ContentHash: fmt.Sprint("h", random.IntN(2)), Side: sides[random.IntN(2)],
+				})
+			}
+		}
+		return members
+	}
+	for range 200 {
+		a, b := draw(), draw()
+		there, back, self := compare(a, b), compare(b, a), compare(a, a)
+		there.count()
+		back.count()
+		kept := there.Counts[Changed] + there.Counts[Moved] + there.Same
+		if kept+there.Counts[Removed] != int64(len(a)) || kept+there.Counts[Added] != int64(len(b)) {
+			t.Fatalf("%d and %d members: %+v, %d the same", len(a), len(b), there.Counts, there.Same)
+		}
+		if len(self.Rows) > 0 || self.Same != int64(len(a)) {
+			t.Fatalf("differs from itself: %+v", self.Rows)
+		}
+		inverse := map[ChangeKind]ChangeKind{Added: Removed, Removed: Added, Changed: Changed, Moved: Moved}
+		turned := map[string]Change{}
+		for _, row := range back.Rows {
+			turned[row.ExampleID] = row
+		}
+		if len(turned) != len(there.Rows) {
+			t.Fatalf("%d rows, %d back", len(there.Rows), len(turned))
+		}
+		for _, row := range there.Rows {
+			if other := turned[row.ExampleID]; other.Kind != inverse[row.Kind] || other.From != row.To || other.To != row.From {
+				t.Fatalf("%+v, and back %+v", row, other)
+			}
+		}
+	}
+}
+
+// A filter holds for every target, and is applied before places are given.
+func TestFilter(t *testing.T) {
+	s := session(t, "example_id")
+	for _, c := range []struct {
+		filter Filter
+		sides  []string
+		want   string
+	}{
+		{Filter{}, sides, "all:g1 all:h1 all:i1 all:g2 all:g3 all:m2 all:h2 all:m1 all:m3"},
+		{Filter{MinSuccessScore: 0.9}, sides, "all:g1 all:h1 all:i1 all:g2 all:g3"},
+		{Filter{Sources: []string{"gateway"}}, sides, "all:i1"},
+		{Filter{TaskTypes: []string{"synthesis"}}, sides, "all:m3"},
+		{Filter{Reviewed: "reviewed"}, sides, "all:g1 all:h1 all:g2"}, // g3's review is of another content
+		{Filter{Reviewed: "accepted"}, sides, "all:g1"},               // as many against h1 as for it
+		{Filter{}, []string{"validation"}, "all:h1 all:h2"},
+	} {
+		p, err := makePlan(t.Context(), s, selection{mix: Mix{Name: "m", Targets: []Target{{Name: "all", Count: everything}}}, filter: c.filter, sides: c.sides, all: true}, "")
+		if err != nil {
+			t.Fatal(err)
+		}
+		if got := ids(p); sorted(got) != sorted(c.want) || p.Shortfall != 0 || p.Wanted != int64(len(p.Rows)) {
+			t.Errorf("%+v: got %s, %d short; want %s", c.filter, got, p.Shortfall, c.want)
+		}
+	}
+}
+
+func sorted(text string) string {
+	words := strings.Fields(text)
+	slices.Sort(words)
+	return strings.Join(words, " ")
 }

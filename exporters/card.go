@@ -19,7 +19,7 @@ func (e *exporting) writeCard(ctx context.Context, session *duck.Session, parque
 	m := &e.manifest
 	c := card.Card{
 		Title: "Training set for " + m.Target, Target: m.Target, Model: m.Model,
-		State: e.source.state, Stats: stats, TokenNote: m.Tokens.Note, Warnings: m.Warnings,
+		Pairs: m.Unit == UnitPair, State: e.source.state, Stats: stats, TokenNote: m.Tokens.Note, Warnings: m.Warnings,
 	}
 	if !m.Tokens.IsExact {
 		c.Gaps = append(c.Gaps, "The model's own vocabulary is not known: tokens are an estimate by "+m.Tokens.Encoding+".")

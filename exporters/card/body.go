@@ -15,8 +15,12 @@ func (c *Card) body() string {
 	if c.About != "" {
 		fmt.Fprintf(&out, "%s\n\n", inline(c.About))
 	}
-	fmt.Fprintf(&out, "Conversations of AI agents, chosen by [weir](https://github.com/weir-lake/weir) from the event log of a fleet: %s examples of %s conversations or tasks, %s messages, of which %s are trained.\n\n",
-		Number(c.Stats.Examples), Number(c.Stats.Subjects), Number(c.Stats.Messages), Number(c.Stats.Targets))
+	unit := "examples"
+	if c.Pairs {
+		unit = "preference pairs"
+	}
+	fmt.Fprintf(&out, "Conversations of AI agents, chosen by [weir](https://github.com/weir-lake/weir) from the event log of a fleet: %s %s of %s conversations or tasks, %s messages, of which %s are trained.\n\n",
+		Number(c.Stats.Examples), unit, Number(c.Stats.Subjects), Number(c.Stats.Messages), Number(c.Stats.Targets))
 	c.identity(&out)
 	c.sides(&out)
 	c.choice(&out)
@@ -95,6 +99,9 @@ func (c *Card) choice(out *strings.Builder) {
 }
 
 func (c *Card) content(out *strings.Builder) {
+	if c.Pairs {
+		out.WriteString("A pair is counted here as its better way, with the context that both share.\n\n")
+	}
 	section := func(title, figure, name string, counts []Count) {
 		fmt.Fprintf(out, "## %s\n\n", title)
 		if figure != "" {

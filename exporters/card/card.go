@@ -26,6 +26,7 @@ type Card struct {
 	DefinitionHash string
 	Definition     string // JSON
 	Target         string // of an export; empty: none
+	Pairs          bool   // the examples are preference pairs, each with the better way
 	Model          string
 	Files          []File
 	Sides          []Side

@@ -151,22 +151,37 @@ func (r Rows) Register(ctx context.Context, lk *lake.Lake, session *duck.Session
 	return session.Register(ctx, lk.Dir(), r.Snapshot)
 }
 
-// Hash is the content hash of the rows as they are, and how many there are.
+// Hash is the content hash of the rows as they are, and how many there are. It
+// takes a memory that does not grow with them.
 func (r Rows) Hash(ctx context.Context, lk *lake.Lake, session *duck.Session) (string, int64, error) {
-	members, err := r.Members(ctx, lk, session)
-	if err != nil {
-		return "", 0, err
+	hash, n := lake.NewMemberHash(), int64(0)
+	for after := ""; ; {
+		page, err := queryMembers(ctx, session, memberColumns+" from "+duck.Scan(lk.Dir(), r.Snapshot, r.Snapshot.Files)+
+			" where example_id > ? order by example_id limit ?", after, hashPage)
+		if err != nil {
+			return "", 0, err
+		}
+		for _, m := range page {
+			hash.Add(m)
+			after = m.ExampleID
+		}
+		if n += int64(len(page)); len(page) < hashPage {
+			return hash.String(), n, nil
+		}
 	}
-	hash := lake.NewMemberHash()
-	for _, m := range members {
-		hash.Add(m)
-	}
-	return hash.String(), int64(len(members)), nil
 }
+
+const (
+	memberColumns = `select example_id, content_hash, subject_id, split, "target", place, group_id, success_score`
+
+	// hashPage is how many rows are hashed at a time: the driver holds all that a
+	// query gives.
+	hashPage = 64 << 10
+)
 
 // Members are the rows as members, by id.
 func (r Rows) Members(ctx context.Context, lk *lake.Lake, session *duck.Session) ([]lake.DatasetMember, error) {
-	return queryMembers(ctx, session, `select example_id, content_hash, subject_id, split, "target", place, group_id, success_score from `+
+	return queryMembers(ctx, session, memberColumns+" from "+
 		duck.Scan(lk.Dir(), r.Snapshot, r.Snapshot.Files)+" order by example_id")
 }
 
