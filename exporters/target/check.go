@@ -62,25 +62,31 @@ type object = map[string]any
 
 // CheckLine checks one line by the target's rules.
 func (t *Target) CheckLine(line []byte) []Finding {
+	found, _ := t.checkLine(line)
+	return found
+}
+
+// checkLine checks a line and gives it as it was read; nil: it is no object.
+func (t *Target) checkLine(line []byte) ([]Finding, object) {
 	c := &checker{target: t}
 	dec := json.NewDecoder(bytes.NewReader(line))
 	dec.UseNumber()
 	var value any
 	if err := dec.Decode(&value); err != nil {
 		c.add(ruleJSON, "", "is no JSON: %v", err)
-		return c.findings
+		return c.findings, nil
 	}
 	if _, err := dec.Token(); !errors.Is(err, io.EOF) {
 		c.add(ruleJSON, "", "has more than one JSON value")
-		return c.findings
+		return c.findings, nil
 	}
 	top, ok := value.(object)
 	if !ok {
 		c.add(ruleJSON, "", "is no JSON object")
-		return c.findings
+		return c.findings, nil
 	}
 	t.check(c, top)
-	return c.findings
+	return c.findings, top
 }
 
 // checker collects what is wrong with a line. Its methods check one thing each

@@ -56,6 +56,35 @@ type rawLine struct {
 	tooLong bool
 }
 
+// checked is what was found in some lines.
+type checked struct {
+	found []Finding
+	keyed keyed
+}
+
+// keyed are the first lines with and without the key that all lines of a file
+// have or none; 0: there is none yet.
+type keyed struct{ with, without int }
+
+func (k *keyed) add(has bool, line int) {
+	at := &k.without
+	if has {
+		at = &k.with
+	}
+	if *at == 0 {
+		*at = line
+	}
+}
+
+func (k *keyed) join(later keyed) {
+	if k.with == 0 {
+		k.with = later.with
+	}
+	if k.without == 0 {
+		k.without = later.without
+	}
+}
+
 // checkBytes is how much of a file a worker takes at a time.
 const checkBytes = 1 << 20
 
@@ -65,21 +94,27 @@ func (t *Target) checkLines(in *bufio.Reader, report func(Finding)) (lines int64
 	type batch struct {
 		first int // number of its first line
 		lines []rawLine
-		found chan []Finding
+		found chan checked
 	}
 	work, order := make(chan batch), make(chan batch, workers)
 	var running sync.WaitGroup
 	for range workers {
 		running.Go(func() {
 			for b := range work {
-				var found []Finding
+				var all checked
 				for i, line := range b.lines {
-					for _, finding := range t.checkRaw(line.text, b.first+i, line.tooLong) {
-						finding.Line = b.first + i
-						found = append(found, finding)
+					number := b.first + i
+					found, read := t.checkRaw(line.text, number, line.tooLong)
+					for _, finding := range found {
+						finding.Line = number
+						all.found = append(all.found, finding)
+					}
+					if read != nil && t.allOrNone != "" {
+						_, has := read[t.allOrNone]
+						all.keyed.add(has, number)
 					}
 				}
-				b.found <- found
+				b.found <- all
 			}
 		})
 	}
@@ -87,7 +122,7 @@ func (t *Target) checkLines(in *bufio.Reader, report func(Finding)) (lines int64
 		defer close(work)
 		defer close(order)
 		for number := 1; err == nil; {
-			b := batch{first: number, found: make(chan []Finding, 1)}
+			b := batch{first: number, found: make(chan checked, 1)}
 			for size := 0; size < checkBytes; number++ {
 				var line rawLine
 				if line.text, line.tooLong, err = readLine(in); err != nil {
@@ -106,12 +141,18 @@ func (t *Target) checkLines(in *bufio.Reader, report func(Finding)) (lines int64
 			work <- b
 		}
 	})
+	var seen keyed
 	for b := range order {
-		for _, finding := range <-b.found {
+		all := <-b.found
+		for _, finding := range all.found {
 			report(finding)
 		}
+		seen.join(all.keyed)
 	}
 	running.Wait()
+	if seen.with > 0 && seen.without > 0 {
+		report(Finding{Line: seen.without, Path: t.allOrNone, Rule: ruleMissing, What: fmt.Sprintf("is missing, and line %d has it: then every line needs it", seen.with)})
+	}
 	if errors.Is(err, io.EOF) {
 		err = nil
 	}
@@ -128,27 +169,30 @@ func (t *Target) Prefix() []byte {
 
 var bom = []byte("\xef\xbb\xbf")
 
-func (t *Target) checkRaw(line []byte, number int, tooLong bool) []Finding {
+// checkRaw checks a line of a file and gives it as it was read; nil: it is no
+// object.
+func (t *Target) checkRaw(line []byte, number int, tooLong bool) ([]Finding, object) {
+	one := func(rule, what string) ([]Finding, object) { return []Finding{{Rule: rule, What: what}}, nil }
 	switch {
 	case tooLong:
-		return []Finding{{Rule: ruleLength, What: fmt.Sprintf("is longer than %d MiB", maxLineBytes>>20)}}
+		return one(ruleLength, fmt.Sprintf("is longer than %d MiB", maxLineBytes>>20))
 	case isBlank(line):
-		return []Finding{{Rule: ruleBlank, What: "is blank"}}
+		return one(ruleBlank, "is blank")
 	case !utf8.Valid(line):
-		return []Finding{{Rule: ruleJSON, What: "is no valid UTF-8"}}
+		return one(ruleJSON, "is no valid UTF-8")
 	}
 	if number > 1 {
-		return t.CheckLine(line)
+		return t.checkLine(line)
 	}
 	rest, marked := bytes.CutPrefix(line, bom)
-	found := t.CheckLine(rest)
+	found, read := t.checkLine(rest)
 	if marked && !t.BOM {
 		found = slices.Insert(found, 0, Finding{Rule: ruleBOM, What: "begins with a byte order mark"})
 	}
 	if !marked && t.BOM {
 		found = slices.Insert(found, 0, Finding{Rule: ruleBOM, What: "does not begin with a byte order mark, which the provider wants"})
 	}
-	return found
+	return found, read
 }
 
 // readLine reads a line without its end. One that is longer than maxLineBytes

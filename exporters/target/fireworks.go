@@ -2,7 +2,8 @@ package target
 
 // fireworks is Fireworks' chat form: OpenAI's, with one system message at
 // most, which stands first. The roles in their guide are three; role tool is
-// as in the OpenAI files that they say work unchanged.
+// as in the OpenAI files that they say work unchanged. A line may have a weight of
+// its own, any number, and then every line needs one; weir writes none.
 //
 // Limits: 3 to 3,000,000 examples; one longer than 32,768 tokens is cut unless
 // the job's max_context_length says more. (docs.fireworks.ai, fine-tuning
@@ -11,11 +12,11 @@ func fireworks() *Target {
 	return &Target{
 		Name: "fireworks", Doc: "Fireworks supervised fine-tuning, chat with tools", Provider: "fireworks",
 		Model: "accounts/fireworks/models/llama-v3p1-8b-instruct", MinLines: 3, MaxTokens: 32_768,
-		HasReasoning: true,
-		fits:         []pass{systemFirst},
-		calls:        callForm{anyID: true},
-		encode:       openAI().encode,
-		check:        checkFireworks,
+		HasReasoning: true, allOrNone: "weight",
+		fits:   []pass{systemFirst},
+		calls:  callForm{anyID: true},
+		encode: openAI().encode,
+		check:  checkFireworks,
 	}
 }
 

@@ -37,6 +37,7 @@ type Target struct {
 	CanForbid    bool // parallel_tool_calls can be said
 	BOM          bool // files begin with a byte order mark; elsewhere none may
 
+	allOrNone  string // key that every line of a file has where one has it
 	validation string // stem of the validation file's name, where it has another
 	oneFile    bool   // its trainer reads one file a side, by its name
 	unpacks    bool   // its loader reads gzip and zstd

@@ -195,8 +195,9 @@ func TestCheckLineOfEachTarget(t *testing.T) {
 	}
 }
 
-func TestByteOrderMarkIsTheTargets(t *testing.T) {
+func TestWhatAFileOfATargetIs(t *testing.T) {
 	lines := strings.Repeat(plainLine+"\n", 10)
+	weighted := strings.Replace(plainLine, "]}", `],"weight":0.5}`, 1) + "\n"
 	for _, test := range []struct {
 		target, text string
 		want         []string
@@ -206,6 +207,9 @@ func TestByteOrderMarkIsTheTargets(t *testing.T) {
 		{"azure", "\ufeff" + lines + "\ufeff" + plainLine, []string{ruleJSON}},
 		{"together", "\ufeff" + lines, []string{ruleBOM}},
 		{"together", lines, nil},
+		{"fireworks", strings.Repeat(weighted, 3), nil},
+		{"fireworks", lines + strings.Repeat(weighted, 3) + lines, []string{ruleMissing}},
+		{"together", lines + weighted, nil},
 	} {
 		var found []Finding
 		if err := named(t, test.target).CheckFile(strings.NewReader(test.text), func(f Finding) { found = append(found, f) }); err != nil {
