@@ -171,7 +171,8 @@ func fireworksDPO() *Target {
 }
 
 // togetherDPO is Together's form of preference pairs: each answer is one
-// assistant message, and tools stand in the input.
+// assistant message, and tools stand in the input. The client 1.5 wants a text in
+// every answer, and so refuses those that call, as it does other lines with calls.
 func togetherDPO() *Target {
 	t := together()
 	t.Name, t.Doc = "together-dpo", "Together AI preference pairs, for DPO"
