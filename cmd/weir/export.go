@@ -12,6 +12,7 @@ import (
 	"github.com/weir-lake/weir/dataset"
 	"github.com/weir-lake/weir/exporters"
 	"github.com/weir-lake/weir/exporters/target"
+	"github.com/weir-lake/weir/exporters/upload"
 	"github.com/weir-lake/weir/lake"
 	"github.com/weir-lake/weir/lake/duck"
 	"github.com/weir-lake/weir/lake/frozen"
@@ -40,6 +41,7 @@ func exportCommand(e env) *cli.Command {
 			"For schedulers: --if-changed does nothing where tables, options and program are those that the folder\n" +
 			"was made from. With --keep N, DIR holds a folder for each content and a link latest to the last; the\n" +
 			"oldest beyond N go, but none that a training run is on record for. Two exports to one folder take turns.\n\n" +
+			"With --upload it is copied to an S3-compatible store, the manifest last; what is there is not sent again.\n\n" +
 			"With --record the export enters the lake as a dataset version with its members. From then on they and\n" +
 			"their groups keep their side of the split, and weir erase tells which versions held somebody: use it\n" +
 			"for what is really trained on. The same export is recorded once.\n\n" +
@@ -48,6 +50,7 @@ func exportCommand(e env) *cli.Command {
 			"   weir export --lake mylake --target openai --out training --as-of 2026-11-01\n" +
 			"   weir export --lake mylake --target openai --out training --record\n" +
 			"   weir export --lake mylake --target openai --out training --if-changed --keep 5 --json\n" +
+			"   weir export --lake mylake --target openai --out training --upload s3://datasets/openai\n" +
 			"   weir export --lake mylake --target trl --out training --shard-bytes 100MB --compress zstd",
 		Flags: append([]cli.Flag{
 			lakeFlag(), jsonFlag(), quietFlag(), memoryFlag(), threadsFlag(), asOfFlag(), brokersFlag(), waitFlag(),
@@ -57,7 +60,7 @@ func exportCommand(e env) *cli.Command {
 			&cli.StringFlag{Name: "out", Usage: "new `DIR`, or that of an earlier export"},
 			&cli.StringFlag{Name: "model", Usage: "base `MODEL`: decides tokenizer and price"},
 			&cli.IntFlag{Name: "max-tokens", Usage: "longest example, `N` tokens; 0: the target's limit and the model's"},
-		}, slices.Concat(fileFlags(), scheduleFlags(), costFlags())...),
+		}, slices.Concat(fileFlags(), scheduleFlags(), uploadFlags(), costFlags())...),
 		Action: func(c *cli.Context) error {
 			if err := noArgs(c); err != nil {
 				return err
@@ -101,6 +104,9 @@ func exportCommand(e env) *cli.Command {
 			if err := withSchedule(e, c, &opts); err != nil {
 				return err
 			}
+			if err := checkUpload(c); err != nil {
+				return err
+			}
 			outcome, err := runExport(c.Context, e, lk, opts, c.Bool("quiet"))
 			if err != nil {
 				return err
@@ -108,6 +114,11 @@ func exportCommand(e env) *cli.Command {
 			shown := exported{Outcome: outcome}
 			if c.Bool("record") {
 				if shown.Recorded, err = recordExport(c.Context, e, lk, outcome.Dir, sendingOf(c)); err != nil {
+					return err
+				}
+			}
+			if c.String("upload") != "" {
+				if shown.Uploaded, err = runUpload(c.Context, e, outcome.Dir, c); err != nil {
 					return err
 				}
 			}
@@ -125,6 +136,7 @@ func exportCommand(e env) *cli.Command {
 				printLosses(e, outcome.Manifest)
 			}
 			printKept(e, opts, outcome)
+			printUpload(e, shown.Uploaded)
 			if r := shown.Recorded; r != nil {
 				how := "recorded"
 				if !r.IsNew {
@@ -180,6 +192,7 @@ func exportTo(c *cli.Context, lk *lake.Lake, ref frozen.Ref) (dataset.ExportTo, 
 type exported struct {
 	exporters.Outcome
 	Recorded *exporters.Recorded `json:"recorded,omitempty"`
+	Uploaded *upload.Report      `json:"uploaded,omitempty"`
 }
 
 // recordExport makes a dataset version of an export.

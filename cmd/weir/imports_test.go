@@ -38,6 +38,7 @@ var mayImport = map[string][]string{
 // onlyThere are libraries that belong to one folder.
 var onlyThere = map[string]string{
 	"github.com/jackc/pgx/v5":       "ingest",
+	"github.com/minio/minio-go/v7":  "exporters",
 	"github.com/segmentio/kafka-go": "ingest",
 	"github.com/urfave/cli/v2":      "cmd",
 }
