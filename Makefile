@@ -6,7 +6,7 @@ FUZZTIME ?= 5m
 TESTFLAGS ?=
 
 .DEFAULT_GOAL := help
-.PHONY: help build demo test race lint golden fuzz faults soak readers kafka samples truth determinism acceptance ledger shell check clean
+.PHONY: help build demo test race lint golden fuzz faults soak readers kafka samples distillation truth determinism acceptance ledger shell check clean
 
 help: ## list the targets
 	@grep -hE '^[a-z]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  %-11s %s\n", $$1, $$2}'
@@ -49,6 +49,9 @@ kafka: ## the same loop against a real Apache Kafka on this machine
 
 samples: build ## every sample of a supported format through the loop, as a table
 	./scripts/samples.sh $(SAMPLES)
+
+distillation: ## what distillation takes out of fleet and samples; goes into docs/distillation.md
+	./scripts/distill.sh $(SAMPLES)
 
 acceptance: ## what is known of the samples, expected and found, as a table
 	WEIR_SAMPLES=$(abspath $(SAMPLES)) $(GO) test ./transforms -count=1 -v -run TestSamples

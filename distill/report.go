@@ -149,7 +149,7 @@ func (m *measuring) example(e canonical.Example) Line {
 func (m *measuring) finish() Report {
 	r := m.report
 	for _, rule := range m.rules.Set {
-		of := RuleReport{ID: rule.ID, Kind: rule.Kind, Title: rule.Title}
+		of := RuleReport{ID: rule.ID, Kind: rule.Kind, Title: rule.label()}
 		if sums := m.byRule[rule.ID]; sums != nil {
 			of.Examples, of.Times = sums.Examples, sums.Times
 		}

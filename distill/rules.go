@@ -183,6 +183,18 @@ func (rule *Rule) check() error {
 	return nil
 }
 
+// label tells a rule from others: its title, else the beginning of its text.
+func (rule *Rule) label() string {
+	if rule.Title != "" {
+		return rule.Title
+	}
+	if rule.Match == MatchTool {
+		return rule.Tool
+	}
+	words := strings.Fields(rule.Text)
+	return strings.Join(words[:min(len(words), 8)], " ")
+}
+
 // hash covers the rule without its hash.
 func (rule *Rule) hash() string {
 	text, err := json.Marshal(rule)

@@ -88,7 +88,7 @@ func suggest(ctx context.Context, lk *lake.Lake, opts SuggestOptions) (s Suggest
 			}
 			seen[rule.ID] = true
 			rules.Set = append(rules.Set, rule)
-			s.Rules = append(s.Rules, Suggested{rule.ID, k.Kind, k.Title, k.TokenEstimate, k.SeenCount, k.Conversations})
+			s.Rules = append(s.Rules, Suggested{rule.ID, k.Kind, rule.label(), k.TokenEstimate, k.SeenCount, k.Conversations})
 		}
 	}
 	if len(rules.Set) == 0 {

@@ -1,25 +1,32 @@
 #!/usr/bin/env python3
-"""Puts what a Go test logged, or what a file NAME.md has, between a document's
-markers.
+"""Puts what a Go test logged between a document's markers.
 
-Usage: between.py DOCUMENT NAME TEST_OUTPUT
+Usage: between.py [--text] DOCUMENT NAME TEST_OUTPUT
+
+With --text the output is no test's, and goes in as it is, as code.
 """
 import re
 import sys
 
-document, name, output = sys.argv[1:]
-lines = open(output, encoding="utf-8").read().splitlines() if output.endswith(".md") else []
+args = sys.argv[1:]
+is_text = args[0] == "--text"
+document, name, output = args[is_text:]
+lines = []
 for line in open(output, encoding="utf-8"):
+    if is_text:
+        lines.append(("    " + line).rstrip())
+        continue
     logged = re.match(r"    [a-z_]+_test\.go:\d+: ?(.*)", line)
     if logged:
         lines.append(logged[1].rstrip())
 if not lines:
-    sys.exit(f"{output}: the test logged nothing")
+    sys.exit(f"{output}: there is nothing in it")
 begin, end = f"<!-- begin {name} -->", f"<!-- end {name} -->"
 text = open(document, encoding="utf-8").read()
 if text.count(begin) != 1 or text.count(end) != 1:
     sys.exit(f"{document}: {begin} and {end} must stand there once")
 before, rest = text.split(begin)
 _, after = rest.split(end)
+body = "\n".join(lines)
 with open(document, "w", encoding="utf-8") as file:
-    file.write(before + begin + "\n" + "\n".join(lines).strip() + "\n" + end + after)
+    file.write(before + begin + "\n" + (body.strip("\n") if is_text else body.strip()) + "\n" + end + after)

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"io"
 	"os"
+	"slices"
 
 	"github.com/urfave/cli/v2"
 
@@ -129,19 +130,33 @@ func printDistillReport(w io.Writer, r distillReported) {
 		line("a call's input, mean", count(r.Calls.Count)+" calls", r.Calls.InputBefore, r.Calls.InputAfter),
 		line("… of it, its prompt", "system and tools", r.Calls.PromptBefore, r.Calls.PromptAfter),
 	})
-	fmt.Fprintln(w, "\nbreak-even")
-	rows = nil
-	for _, b := range r.BreakEven {
-		calls := b.Why
-		if b.Calls != nil {
+	printBreakEven(w, r.BreakEven)
+}
+
+func printBreakEven(w io.Writer, all []distill.BreakEven) {
+	fmt.Fprintf(w, "\nbreak-even: today %s with the long prompt, then %s, tuned, with the short\n", all[0].Base, all[0].Model)
+	var rows [][]string
+	var whys []string
+	for _, b := range all {
+		calls := "not known"
+		switch {
+		case b.Calls != nil:
 			calls = count(*b.Calls)
+		case b.AfterUSD != nil && b.BeforeUSD != nil && b.TrainUSD != nil:
+			calls = "never"
 		}
-		rows = append(rows, []string{b.Prices, b.Base, "tuned " + b.Model, b.Caching, usd(b.TrainUSD, 1), usd(b.BeforeUSD, 1000), usd(b.AfterUSD, 1000), calls})
+		if b.Why != "" && !slices.Contains(whys, b.Why) {
+			whys = append(whys, b.Why)
+		}
+		rows = append(rows, []string{b.Prices, b.Caching, usd(b.TrainUSD, 1), usd(b.BeforeUSD, 1000), usd(b.AfterUSD, 1000), calls})
 	}
 	printTable(w, []column{
-		{name: "prices"}, {name: "today"}, {name: "then"}, {name: "cached"}, {name: "training $", right: true},
-		{name: "1,000 calls $", right: true}, {name: "then $", right: true}, {name: "calls"},
+		{name: "prices"}, {name: "cached"}, {name: "training $", right: true}, {name: "1,000 calls $", right: true}, {name: "then $", right: true},
+		{name: "pays after calls", right: true},
 	}, rows)
+	for _, why := range whys {
+		fmt.Fprintln(w, why)
+	}
 }
 
 // usd prints money times a number; - where it is not known.
