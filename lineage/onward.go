@@ -2,6 +2,7 @@ package lineage
 
 import (
 	"context"
+	"errors"
 	"strings"
 )
 
@@ -22,7 +23,7 @@ select
     (
         select any_value(json_extract_string(versions.manifest, '$.target'))
         from curated.dataset_versions as versions
-        where versions.dataset = held.dataset and versions.version = held.version
+        where json_valid(versions.manifest) and versions.dataset = held.dataset and versions.version = held.version
     ) as target,
 
 from held
@@ -137,7 +138,8 @@ order by suite`, model)
 func (t *tracer) dataset(ctx context.Context, id string) (Node, error) {
 	name, version, _ := strings.Cut(id, "@")
 	rows, err := t.query(ctx, `
-select dataset, version, content_hash, max(member_count), any_value(json_extract_string(manifest, '$.target')), strftime(min(occurred_at) at time zone 'UTC', '%Y-%m-%d')
+select dataset, version, content_hash, max(member_count),
+    any_value(case when json_valid(manifest) then json_extract_string(manifest, '$.target') end), strftime(min(occurred_at) at time zone 'UTC', '%Y-%m-%d')
 
 from curated.dataset_versions
 
@@ -158,7 +160,7 @@ order by min(occurred_at), version`, name, version)
 		if err := t.members(ctx, &node, row[0], row[1]); err != nil {
 			return node, err
 		}
-		if err := t.trainedOn(ctx, &node, row[0], row[1], row[2]); err != nil {
+		if err := errors.Join(t.exports(ctx, &node, row[0], row[1]), t.trainedOn(ctx, &node, row[0], row[1], row[2])); err != nil {
 			return node, err
 		}
 		nodes = append(nodes, node)
@@ -170,6 +172,48 @@ order by min(occurred_at), version`, name, version)
 	all := Node{Kind: Dataset, ID: name, What: one(count(len(nodes)), "version")}
 	t.hang(&all, nodes)
 	return all, nil
+}
+
+// exports hangs below a version its recorded exports, each a version of its own
+// with what was trained on it; or, below an export, the version that it is of.
+func (t *tracer) exports(ctx context.Context, below *Node, dataset, version string) error {
+	rows, err := t.query(ctx, `
+with named as (
+    select
+        dataset,
+        version,
+        content_hash,
+        json_extract_string(manifest, '$.target') as target,
+        json_extract_string(manifest, '$.dataset.name') as of_dataset,
+        json_extract_string(manifest, '$.dataset.version') as of_version,
+
+    from curated.dataset_versions
+
+    where json_valid(manifest)
+)
+
+select distinct 'exported as' as relation, dataset, version, content_hash, target from named where of_dataset = ? and of_version = ?
+
+union all
+
+select distinct 'of', of_dataset, of_version, '', '' from named where dataset = ? and version = ? and of_dataset is not null
+
+order by all`, dataset, version, dataset, version)
+	if err != nil {
+		return err
+	}
+	var nodes []Node
+	for _, row := range rows {
+		node := Node{Relation: row[0], Kind: Dataset, ID: row[1] + "@" + row[2], What: exportedFor(row[4])}
+		if row[3] != "" {
+			if err := t.trainedOn(ctx, &node, row[1], row[2], row[3]); err != nil {
+				return err
+			}
+		}
+		nodes = append(nodes, node)
+	}
+	t.hang(below, nodes)
+	return nil
 }
 
 // members hangs the sources of a version's members below it.
@@ -229,7 +273,7 @@ order by list_contains(aliases, ?) desc, planned_at, run_id`, id, id, id)
 		return node, nil
 	}
 	on := Node{Relation: "trained on", Kind: Dataset, ID: row[9] + "@" + row[10]}
-	if err := t.members(ctx, &on, row[9], row[10]); err != nil {
+	if err := errors.Join(t.members(ctx, &on, row[9], row[10]), t.exports(ctx, &on, row[9], row[10])); err != nil {
 		return node, err
 	}
 	node.Nodes = append(node.Nodes, on)
