@@ -40,9 +40,9 @@ type Planned struct {
 }
 
 // ParseRuns reads a runs.yaml. Unknown keys, names that are there twice and
-// numbers below 0 are errors. GPUHour gives the price of a GPU for an hour, for
-// runs that name a GPU and no price; it may be nil.
-func ParseRuns(text []byte, gpuHour func(gpu string) (usd float64, ok bool)) ([]Planned, error) {
+// numbers below 0 are errors. GPUHour gives the price of a GPU for an hour at a
+// provider (empty: any), for runs that name a GPU and no price; it may be nil.
+func ParseRuns(text []byte, gpuHour func(provider, gpu string) (usd float64, ok bool)) ([]Planned, error) {
 	var file struct {
 		Runs []Planned `yaml:"runs"`
 	}
@@ -74,7 +74,7 @@ func ParseRuns(text []byte, gpuHour func(gpu string) (usd float64, ok bool)) ([]
 }
 
 // price fills in the cost of a run that names GPUs and none.
-func (p *Planned) price(gpuHour func(string) (float64, bool)) error {
+func (p *Planned) price(gpuHour func(provider, gpu string) (float64, bool)) error {
 	if p.CostUSD != nil || p.Hours == nil || p.GPUHourUSD == nil && p.GPU == "" {
 		return nil
 	}
@@ -83,10 +83,10 @@ func (p *Planned) price(gpuHour func(string) (float64, bool)) error {
 		known := false
 		var usd float64
 		if gpuHour != nil {
-			usd, known = gpuHour(p.GPU)
+			usd, known = gpuHour(p.Provider, p.GPU)
 		}
 		if !known {
-			return lake.WithHint(fmt.Errorf("runs: run %q: the price of an hour of GPU %q is not known", p.Name, p.GPU), "give gpu_hour_usd, or cost_usd")
+			return lake.WithHint(fmt.Errorf("runs: run %q: the price of an hour of GPU %q is not known", p.Name, p.GPU), "give gpu_hour_usd or cost_usd, or --prices FILE")
 		}
 		hour = &usd
 	}

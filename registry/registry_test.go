@@ -145,7 +145,7 @@ func TestPlanRuns(t *testing.T) {
 	w := newWorld(t)
 	parse := func(text string) []registry.Planned {
 		t.Helper()
-		runs, err := registry.ParseRuns([]byte(text), func(gpu string) (float64, bool) { return 2.5, gpu == "h100" })
+		runs, err := registry.ParseRuns([]byte(text), func(_, gpu string) (float64, bool) { return 2.5, gpu == "h100" })
 		if err != nil {
 			t.Fatal(err)
 		}

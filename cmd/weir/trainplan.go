@@ -21,6 +21,7 @@ func trainPlan(e env) *cli.Command {
 		Flags: []cli.Flag{
 			lakeFlag(), brokersFlag(), jsonFlag(), quietFlag(),
 			&cli.StringFlag{Name: "runs", Usage: "YAML `FILE` of planned runs; without it only what is on record is shown"},
+			pricesFlag(),
 			&cli.BoolFlag{Name: "example", Usage: "print a runs.yaml to begin with"},
 		},
 		Action: func(c *cli.Context) error {
@@ -40,7 +41,14 @@ func trainPlan(e env) *cli.Command {
 				if err != nil {
 					return err
 				}
-				runs, err := registry.ParseRuns(text, nil)
+				table, err := priceTable(lk, c.StringSlice("prices"))
+				if err != nil {
+					return err
+				}
+				runs, err := registry.ParseRuns(text, func(provider, gpu string) (float64, bool) {
+					price, ok := table.GPU(provider, gpu)
+					return price.USDHour, ok
+				})
 				if err != nil {
 					return fmt.Errorf("%s: %w", path, err)
 				}
