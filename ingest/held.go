@@ -32,3 +32,31 @@ func (c *Conn) Held(ctx context.Context, positions []lake.Position) (missing []l
 	}
 	return missing, nil
 }
+
+// Ends gives where topics end now: the next offset of each partition that has
+// records. What Landed or Wait says of these tells whether all of it is in a lake.
+func (c *Conn) Ends(ctx context.Context, topics ...string) (ends []lake.Position, err error) {
+	counts, err := c.partitionCounts(ctx, topics)
+	if err != nil {
+		return nil, err
+	}
+	for _, topic := range topics {
+		var partitions []int
+		for p := range counts[topic] {
+			partitions = append(partitions, p)
+		}
+		if len(partitions) == 0 {
+			continue
+		}
+		bounds, err := c.allBounds(ctx, topic, partitions)
+		if err != nil {
+			return nil, err
+		}
+		for _, p := range partitions {
+			if bounds[p][1] > bounds[p][0] {
+				ends = append(ends, lake.Position{Cluster: c.clusterID, Topic: topic, Partition: p, Offset: bounds[p][1]})
+			}
+		}
+	}
+	return ends, nil
+}

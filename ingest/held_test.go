@@ -27,3 +27,20 @@ func TestHeld(t *testing.T) {
 		t.Errorf("missing %+v, %v; want %+v", missing, err, want)
 	}
 }
+
+func TestEnds(t *testing.T) {
+	lk := newLake(t)
+	conn := keep(connect(t, lk))
+	sent := send(t, conn, message("s", 1), message("t", 2))
+	ends, err := conn.Ends(t.Context(), "weir.chat", "weir.dataset", "nowhere")
+	if err != nil || len(ends) != len(sent) {
+		t.Fatalf("ends %+v, sent up to %+v, %v", ends, sent, err)
+	}
+	if missing, err := Landed(t.Context(), lk, ends); err != nil || len(missing) != len(ends) {
+		t.Errorf("before the sink: missing %+v, %v", missing, err)
+	}
+	drain(t, lk, conn, SinkOptions{})
+	if missing, err := Landed(t.Context(), lk, ends); err != nil || len(missing) > 0 {
+		t.Errorf("after the sink: missing %+v, %v", missing, err)
+	}
+}

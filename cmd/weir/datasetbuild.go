@@ -14,6 +14,7 @@ import (
 
 	"github.com/weir-lake/weir/dataset"
 	"github.com/weir-lake/weir/exporters/target"
+	"github.com/weir-lake/weir/ingest"
 	"github.com/weir-lake/weir/lake"
 	"github.com/weir-lake/weir/lake/catalog"
 	"github.com/weir-lake/weir/lake/frozen"
@@ -100,6 +101,9 @@ func definitionOf(lk *lake.Lake, name string) (dataset.Definition, error) {
 func buildDataset(c *cli.Context, e env, lk *lake.Lake, definition dataset.Definition) (built dataset.Built, err error) {
 	to := sendingOf(c)
 	to.wait = true // the next build has to know of this version
+	if err := awaitLedger(c.Context, e, lk, to); err != nil {
+		return built, err
+	}
 	err = appendAfterDrain(c.Context, e, lk, to, func(ctx context.Context, out lake.Appender) error {
 		built, err = dataset.Build(ctx, lk, definition, dataset.BuildOptions{
 			Phase: c.String("phase"), Session: duckOptions(c), Now: time.Now(), Send: out.Append, Fault: faultStep,
@@ -110,6 +114,30 @@ func buildDataset(c *cli.Context, e env, lk *lake.Lake, definition dataset.Defin
 		return built, err
 	}
 	return built, catalog.Publish(c.Context, lk, catalog.Options{})
+}
+
+// awaitLedger waits until what a cluster holds of recorded versions, and of
+// configuration that decides sides, is in the lake. The embedded broker is drained.
+func awaitLedger(ctx context.Context, e env, lk *lake.Lake, to sending) error {
+	if len(to.brokers) == 0 {
+		return nil
+	}
+	conn, err := ingest.Connect(ctx, lk, to.connection(e.logger()))
+	if err != nil {
+		return err
+	}
+	defer conn.Close()
+	var topics []string
+	for _, kind := range []string{"weir.dataset.version.v1", "weir.config.set.v1", "weir.erasure.requested.v1"} {
+		if payload, ok := lake.PayloadOf(kind); ok {
+			topics = append(topics, payload.Topic())
+		}
+	}
+	ends, err := conn.Ends(ctx, topics...)
+	if err != nil {
+		return err
+	}
+	return ingest.Wait(ctx, lk, ends)
 }
 
 func printFrozen(e env, c *cli.Context, built dataset.Built) error {
