@@ -120,6 +120,9 @@ func FuzzCheckLine(f *testing.F) {
 	for _, test := range checkCases {
 		f.Add([]byte(test.line))
 	}
+	for _, test := range targetCases {
+		f.Add([]byte(strings.NewReplacer(test.edit...).Replace(test.line)))
+	}
 	f.Fuzz(func(t *testing.T, line []byte) {
 		for _, target := range All() {
 			target.CheckLine(line)
