@@ -25,7 +25,7 @@ func trainers() []trainer {
 		},
 		{
 			name: "mlx", doc: "MLX-LM", targets: []string{"mlx"}, needs: []string{"mlx-lm[train]==0.32.2"},
-			command: "mlx_lm.lora --config mlx.yaml", onSeveral: "mlx.launch -n {n} -- mlx_lm.lora --config mlx.yaml", file: "mlx.yaml", format: mlx, oneFile: true, isOnMac: true,
+			command: "mlx_lm.lora --config mlx.yaml", onSeveral: "mlx.launch -n {n} -- mlx_lm.lora --config mlx.yaml", file: "mlx.yaml", format: mlx, oneFile: true, isOnMac: true, isSilent: true,
 		},
 		{
 			name: "ms-swift", doc: "ms-swift", targets: []string{"ms-swift"}, needs: []string{"ms-swift==4.6.0"},

@@ -32,6 +32,7 @@ type trainer struct {
 	onSeveral string   // the same, on {n} devices
 	oneFile   bool     // a side
 	isOnMac   bool     // runs on Apple's machines, not on rented ones
+	isSilent  bool     // leaves no log but what it prints
 	file      string   // its configuration
 	format    func(job) ([]byte, error)
 }
@@ -144,7 +145,7 @@ func write(dir, name, platform, export string, c Config) (w Written, err error) 
 	}
 	slices.Sort(w.Files)
 	w.Dir, w.Trainer, w.Notes, w.Target, w.Hash, w.Lines = dir, t.name, notes, d.target, d.hash, d.lines
-	w.Command = map[string]string{"": "sh run.sh", "modal": "modal run modal_app.py", "runpod": "python runpod_job.py"}[platform]
+	w.Command = map[string]string{"": "./run.sh", "modal": "modal run modal_app.py", "runpod": "python runpod_job.py"}[platform]
 	return w, nil
 }
 
@@ -172,6 +173,10 @@ func runScript(j job) []byte {
 	command := j.command
 	if n := j.Platform.GPUs; n > 1 {
 		command = strings.ReplaceAll(j.onSeveral, "{n}", strconv.FormatInt(n, 10))
+	}
+	if j.isSilent {
+		return []byte("#!/usr/bin/env bash\n# Trains. Needs: pip install -r requirements.txt\nset -euo pipefail\ncd \"$(dirname \"$0\")\"\nmkdir -p output\n" +
+			command + " \"$@\" 2>&1 | tee -a output/train.log\n")
 	}
 	return []byte("#!/bin/sh\n# Trains. Needs: pip install -r requirements.txt\nset -eu\ncd \"$(dirname \"$0\")\"\nexec " + command + " \"$@\"\n")
 }

@@ -1,5 +1,6 @@
-#!/bin/sh
+#!/usr/bin/env bash
 # Trains. Needs: pip install -r requirements.txt
-set -eu
+set -euo pipefail
 cd "$(dirname "$0")"
-exec mlx_lm.lora --config mlx.yaml "$@"
+mkdir -p output
+mlx_lm.lora --config mlx.yaml "$@" 2>&1 | tee -a output/train.log

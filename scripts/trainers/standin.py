@@ -1,0 +1,84 @@
+"""Stand-ins for what a trainer imports and its configuration does not need.
+
+A name of a stand-in is a class that does nothing, so that modules load. What
+judges a configuration is never one: the check refuses configurations that are
+broken on purpose, which nothing that does nothing would.
+"""
+
+import importlib.abc
+import importlib.machinery
+import importlib.util
+import sys
+import types
+
+
+class _Anything(type):
+    def __getattr__(cls, name):
+        if name.startswith("__"):
+            raise AttributeError(name)
+        return _anything(name)
+
+    def __or__(cls, other):
+        return cls
+
+    __ror__ = __or__
+
+    def __getitem__(cls, item):
+        return cls
+
+
+def _anything(name):
+    return _Anything(name, (), {"__init__": lambda self, *a, **k: None, "__call__": lambda self, f=None, *a, **k: f})
+
+
+class Module(types.ModuleType):
+    __path__ = []
+    __version__ = "0"
+
+    def __getattr__(self, name):
+        if name.startswith("__"):
+            raise AttributeError(name)
+        return _anything(name)
+
+
+class _Finder(importlib.abc.MetaPathFinder, importlib.abc.Loader):
+    def __init__(self, packages):
+        self.packages = packages
+
+    def find_spec(self, name, path=None, target=None):
+        if name.split(".")[0] in self.packages:
+            return importlib.machinery.ModuleSpec(name, self, is_package=True)
+        return None
+
+    def create_module(self, spec):
+        return Module(spec.name)
+
+    def exec_module(self, module):
+        pass
+
+
+def packages(*names):
+    """Makes packages importable that are not there."""
+    sys.meta_path.insert(0, _Finder(set(names)))
+
+
+def modules(**given):
+    """Puts a stand-in in the place of a module that is there, with the values
+    that its importers read; underscores in the names are dots."""
+    for name, values in given.items():
+        name = name.replace("__", ".")
+        module = Module(name)
+        for key, value in values.items():
+            setattr(module, key, value)
+        sys.modules[name] = module
+
+
+def without_init(*names):
+    """Makes packages' modules importable without running their __init__, which
+    would import all the others."""
+    for name in names:
+        spec = importlib.util.find_spec(name)
+        module = types.ModuleType(name)
+        module.__path__ = list(spec.submodule_search_locations)
+        module.__spec__, module.__version__ = spec, "0"
+        sys.modules[name] = module
