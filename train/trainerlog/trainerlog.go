@@ -1,10 +1,13 @@
 // Package trainerlog reads what a local trainer wrote of a run: the loss curve
-// and the checkpoints that Hugging Face's Trainer leaves in its output folder,
-// which TRL, Axolotl, LLaMA-Factory and Unsloth train with. It sends nothing and
-// knows no lake. Start at Read.
+// and the checkpoints in its output folder. It knows Hugging Face's Trainer, which
+// TRL, Axolotl, LLaMA-Factory, ms-swift and Unsloth train with, the logs that
+// LLaMA-Factory and ms-swift write beside it as they go, and what MLX-LM prints.
+// It sends nothing and knows no lake. Start at Read.
 package trainerlog
 
 import (
+	"bytes"
+	"cmp"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -14,6 +17,7 @@ import (
 	"slices"
 	"strconv"
 	"strings"
+	"syscall"
 	"time"
 )
 
@@ -38,7 +42,7 @@ type Step struct {
 	Metrics json.RawMessage
 }
 
-// Checkpoint is a folder checkpoint-N.
+// Checkpoint is a folder checkpoint-N, or a file of MLX's.
 type Checkpoint struct {
 	Path string // as the folder was named
 	Step int64
@@ -46,7 +50,7 @@ type Checkpoint struct {
 }
 
 // ErrNone says that a folder holds no trainer's log.
-var ErrNone = errors.New("no trainer_state.json in it or its checkpoints")
+var ErrNone = errors.New("no trainer_state.json in it or its checkpoints, and no trainer_log.jsonl, logging.jsonl or train.log")
 
 const stateName = "trainer_state.json"
 
@@ -57,8 +61,10 @@ type state struct {
 	History    []json.RawMessage `json:"log_history"`
 }
 
-// Read reads an output folder: its own trainer_state.json, which is written at
-// the end, or else that of the furthest checkpoint.
+// Read reads an output folder. A log that grows line by line is read first, and
+// always: the same step in another form would be another entry. Else it is the
+// folder's own trainer_state.json, which is written at the end, or that of the
+// furthest checkpoint.
 func Read(dir string) (Log, error) {
 	log, err := read(dir)
 	if err != nil {
@@ -68,46 +74,94 @@ func Read(dir string) (Log, error) {
 }
 
 func read(dir string) (log Log, err error) {
-	entries, err := os.ReadDir(dir)
+	if log.Checkpoints, err = checkpoints(dir); err != nil {
+		return log, err
+	}
+	state, err := log.readState(dir)
 	if err != nil {
 		return log, err
 	}
+	for _, kind := range []struct {
+		name string
+		take func(*Log, []byte) error
+	}{{"trainer_log.jsonl", takeLines}, {"logging.jsonl", takeLines}, {"train.log", takePrinted}} {
+		grown := Log{Checkpoints: log.Checkpoints}
+		found, err := grown.readFile(filepath.Join(dir, kind.name), kind.take)
+		if err != nil {
+			return log, err
+		}
+		if !found || len(grown.Steps) == 0 { // a train.log may be of a trainer that has a better one
+			continue
+		}
+		if grown.MaxSteps == 0 {
+			grown.MaxSteps = max(log.MaxSteps, plannedByMLX(dir))
+		}
+		grown.RuntimeS, grown.Tokens = cmp.Or(grown.RuntimeS, log.RuntimeS), cmp.Or(log.Tokens, grown.Tokens)
+		grown.Ended = grown.Ended || log.Ended || grown.MaxSteps > 0 && grown.Step >= grown.MaxSteps
+		return grown, nil
+	}
+	if !state {
+		return log, ErrNone
+	}
+	return log, nil
+}
+
+// checkpoints lists them in the order of their steps.
+func checkpoints(dir string) ([]Checkpoint, error) {
+	entries, err := os.ReadDir(dir)
+	if err != nil {
+		return nil, err
+	}
+	var found []Checkpoint
 	for _, entry := range entries {
-		number, isCheckpoint := strings.CutPrefix(entry.Name(), "checkpoint-")
+		number, isFolder := strings.CutPrefix(entry.Name(), "checkpoint-")
+		number, isFile := strings.CutSuffix(number, "_adapters.safetensors")
 		step, err := strconv.ParseInt(number, 10, 64)
-		if !isCheckpoint || err != nil || !entry.IsDir() {
+		if err != nil || isFolder == isFile || isFolder != entry.IsDir() {
 			continue
 		}
 		info, err := entry.Info()
 		if err != nil {
-			return log, err
+			return nil, err
 		}
-		log.Checkpoints = append(log.Checkpoints, Checkpoint{Path: filepath.Join(dir, entry.Name()), Step: step, At: info.ModTime()})
+		found = append(found, Checkpoint{Path: filepath.Join(dir, entry.Name()), Step: step, At: info.ModTime()})
 	}
-	slices.SortFunc(log.Checkpoints, func(a, b Checkpoint) int { return int(a.Step - b.Step) })
+	slices.SortFunc(found, func(a, b Checkpoint) int { return cmp.Compare(a.Step, b.Step) })
+	return found, nil
+}
+
+// readState reads the state that was written last, if there is one.
+func (l *Log) readState(dir string) (found bool, err error) {
 	paths := []string{filepath.Join(dir, stateName)}
-	for _, c := range slices.Backward(log.Checkpoints) {
+	for _, c := range slices.Backward(l.Checkpoints) {
 		paths = append(paths, filepath.Join(c.Path, stateName)) // one that is being written has none yet
 	}
 	for _, path := range paths {
-		text, err := os.ReadFile(path)
-		if errors.Is(err, fs.ErrNotExist) {
-			continue
+		if found, err = l.readFile(path, (*Log).take); found || err != nil {
+			return found, err
 		}
-		if err != nil {
-			return log, err
-		}
-		info, err := os.Stat(path)
-		if err != nil {
-			return log, err
-		}
-		log.At = info.ModTime()
-		if err := log.take(text); err != nil {
-			return log, fmt.Errorf("%s: %w", path, err)
-		}
-		return log, nil
 	}
-	return log, ErrNone
+	return false, nil
+}
+
+// readFile takes a file that may be missing.
+func (l *Log) readFile(path string, take func(*Log, []byte) error) (found bool, err error) {
+	text, err := os.ReadFile(path)
+	if errors.Is(err, fs.ErrNotExist) || errors.Is(err, syscall.ENOTDIR) { // a checkpoint of MLX's is a file
+		return false, nil
+	}
+	if err != nil {
+		return false, err
+	}
+	info, err := os.Stat(path)
+	if err != nil {
+		return false, err
+	}
+	l.At = info.ModTime()
+	if err := take(l, text); err != nil {
+		return false, fmt.Errorf("%s: %w", path, err)
+	}
+	return true, nil
 }
 
 func (l *Log) take(text []byte) error {
@@ -134,13 +188,21 @@ func (l *Log) take(text []byte) error {
 		if known.Runtime != nil {
 			l.RuntimeS, l.Ended = known.Runtime, true
 		}
-		var compact strings.Builder
-		if err := json.NewEncoder(&compact).Encode(entry); err != nil {
+		if err := l.add(*known.Step, entry); err != nil {
 			return fmt.Errorf("log_history[%d]: %w", i, err)
 		}
-		l.Steps = append(l.Steps, Step{Step: *known.Step, Metrics: json.RawMessage(strings.TrimSpace(compact.String()))})
 	}
 	l.Ended = l.Ended || l.MaxSteps > 0 && l.Step >= l.MaxSteps
+	return nil
+}
+
+// add keeps an entry, without the white space of its file.
+func (l *Log) add(step int64, entry json.RawMessage) error {
+	var compact bytes.Buffer
+	if err := json.Compact(&compact, entry); err != nil {
+		return err
+	}
+	l.Steps = append(l.Steps, Step{Step: step, Metrics: compact.Bytes()})
 	return nil
 }
 
