@@ -17,7 +17,7 @@ import (
 
 // Local is what a trainer's log does not say of a run.
 type Local struct {
-	Run     Run      // its id, provider (the trainer), base and resulting model, dataset, method and phase
+	Run     Run      // its id, provider (the trainer), base and resulting model, dataset, method, phase and configuration
 	State   string   // empty: what the log shows, running or succeeded
 	Error   string   // why it failed
 	CostUSD *float64 // so far
@@ -67,7 +67,7 @@ func recordLog(ctx context.Context, lk *lake.Lake, send Send, local Local, log t
 	}
 	run.State, run.Error, run.CostUSD, run.TrainedTokens, run.DurationS = state, local.Error, local.CostUSD, log.Tokens, log.RuntimeS
 	events = append(events, run.event(after(latest, log.At), lake.TrainingRun{
-		State: state, Error: run.Error, ResultModel: run.ResultModel, Step: &log.Step,
+		State: state, Config: run.Config, Error: run.Error, ResultModel: run.ResultModel, Step: &log.Step,
 		CostUSD: run.CostUSD, TrainedTokens: run.TrainedTokens, DurationS: run.DurationS,
 	}, "state", state))
 	events = slices.DeleteFunc(events, func(e lake.Event) bool { return known[e.ID] })

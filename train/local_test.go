@@ -25,7 +25,7 @@ func TestRecordLog(t *testing.T) {
 	}
 	cost := 4.5
 	local := train.Local{CostUSD: &cost, Run: train.Run{
-		RunID: "january", Provider: "trl", BaseModel: "small-1b", ResultModel: "models/january", Dataset: "export-trl", DatasetVersion: "v", Method: "sft",
+		RunID: "january", Provider: "trl", BaseModel: "small-1b", ResultModel: "models/january", Config: `{"epochs":3}`, Dataset: "export-trl", DatasetVersion: "v", Method: "sft",
 	}}
 	at := localserver.Start
 	log := trainerlog.Log{
@@ -47,7 +47,7 @@ func TestRecordLog(t *testing.T) {
 		t.Fatal(err)
 	}
 	r, err := train.Find(t.Context(), w.lake, "january")
-	if err != nil || r.State != train.Succeeded || r.ResultModel != "models/january" || *r.TrainedTokens != 900 || *r.CostUSD != 4.5 || r.Events != 5 || r.Checkpoints != 1 {
+	if err != nil || r.State != train.Succeeded || r.ResultModel != "models/january" || r.Config != `{"epochs":3}` || *r.TrainedTokens != 900 || *r.CostUSD != 4.5 || r.Events != 5 || r.Checkpoints != 1 {
 		t.Errorf("%+v, %v", r, err)
 	}
 	if got := w.states(); got != "running succeeded" {

@@ -1,14 +1,18 @@
 package main
 
 import (
+	"cmp"
 	"context"
+	"encoding/json"
 	"errors"
 	"fmt"
+	"os"
 
 	"github.com/urfave/cli/v2"
 
 	"github.com/weir-lake/weir/lake"
 	"github.com/weir-lake/weir/train"
+	"github.com/weir-lake/weir/train/trainer"
 	"github.com/weir-lake/weir/train/trainerlog"
 )
 
@@ -17,17 +21,20 @@ func trainRecord(e env) *cli.Command {
 		Name:      "record",
 		Usage:     "record a local trainer's run: its loss curve, checkpoints and end",
 		ArgsUsage: "DIR",
-		Description: "DIR is the output folder of what trains with Hugging Face's Trainer (TRL, Axolotl, LLaMA-Factory, Unsloth):\n" +
-			"trainer_state.json is read, its own or its furthest checkpoint's. The same again, as the log grows, records\n" +
-			"what is new.\n\n" +
+		Description: "DIR is the trainer's output folder: what Hugging Face's Trainer saves there (TRL, Axolotl, Unsloth), the logs\n" +
+			"that LLaMA-Factory (trainer_log.jsonl) and ms-swift (logging.jsonl) write as they go, or what MLX-LM printed\n" +
+			"(train.log; weir train config's run.sh keeps it). The same again, as the log grows, records what is new.\n\n" +
 			"Example:\n   weir train record --lake mylake --run january --export training --trainer trl \\\n" +
-			"       --model meta-llama/Llama-3.1-8B-Instruct outputs/january",
+			"       --model meta-llama/Llama-3.1-8B-Instruct outputs/january\n" +
+			"   weir train record --lake mylake --run january --export training --trainer axolotl \\\n" +
+			"       --config job/training.yaml job/output",
 		Flags: []cli.Flag{
 			lakeFlag(), brokersFlag(), jsonFlag(), quietFlag(),
 			&cli.StringFlag{Name: "run", Usage: "`NAME` of the run, of your choice"},
 			&cli.StringFlag{Name: "export", Usage: "`DIR` that weir export wrote, and that was trained on"},
 			&cli.StringFlag{Name: "trainer", Usage: "`NAME` of what trains", Value: "local"},
-			&cli.StringFlag{Name: "model", Usage: "base `MODEL`"},
+			&cli.StringFlag{Name: "config", Usage: "training.yaml, `FILE`: what it was trained with goes on record"},
+			&cli.StringFlag{Name: "model", Usage: "base `MODEL`; without it --config's"},
 			&cli.StringFlag{Name: "result-model", Usage: "`MODEL` that came out, as its calls will name it"},
 			&cli.StringFlag{Name: "method", Usage: "`METHOD`: sft or dpo", Value: "sft"},
 			&cli.StringFlag{Name: "phase", Usage: "training `PHASE` of your plan; a label"},
@@ -37,8 +44,12 @@ func trainRecord(e env) *cli.Command {
 			&cli.Float64Flag{Name: "cost", Usage: "what it has cost so far, `USD`"},
 		},
 		Action: func(c *cli.Context) error {
+			model, config, err := trainedWith(c)
+			if err != nil {
+				return err
+			}
 			for _, name := range []string{"run", "export", "model"} {
-				if c.String(name) == "" {
+				if c.String(name) == "" && (name != "model" || model == "") {
 					return &usageError{what: "train record: --" + name + " is required", try: "weir train record --run NAME --export DIR --model MODEL DIR"}
 				}
 			}
@@ -72,7 +83,7 @@ func trainRecord(e env) *cli.Command {
 			}
 			run, err := train.RecordLog(c.Context, lk, send, train.Local{
 				Run: train.Run{
-					RunID: c.String("run"), Provider: c.String("trainer"), BaseModel: c.String("model"), ResultModel: c.String("result-model"),
+					RunID: c.String("run"), Provider: c.String("trainer"), BaseModel: model, Config: config, ResultModel: c.String("result-model"),
 					Dataset: version.Dataset, DatasetVersion: version.Version, DatasetHash: version.ContentHash, ExportHash: version.ExportHash, DistillHash: version.DistillHash,
 					Method: c.String("method"), Phase: c.String("phase"), Plan: c.String("plan"),
 				},
@@ -84,4 +95,25 @@ func trainRecord(e env) *cli.Command {
 			return showRun(e, c, run)
 		},
 	}
+}
+
+// trainedWith gives the base model, and the configuration as JSON where the
+// command line names one.
+func trainedWith(c *cli.Context) (model, config string, err error) {
+	model = c.String("model")
+	path := c.String("config")
+	if path == "" {
+		return model, "", nil
+	}
+	file, err := os.Open(path)
+	if err != nil {
+		return "", "", err
+	}
+	defer file.Close()
+	read, err := trainer.Read(file)
+	if err != nil {
+		return "", "", fmt.Errorf("%s: %w", path, err)
+	}
+	text, err := json.Marshal(read)
+	return cmp.Or(model, read.BaseModel), string(text), err
 }

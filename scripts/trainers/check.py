@@ -198,7 +198,8 @@ def mlx(folder):
     found["model"] = str(tiny)
     (folder / "here.yaml").write_text(yaml.safe_dump(found), encoding="utf-8")
     run = subprocess.run([sys.executable, "-m", "mlx_lm", "lora", "--config", "here.yaml"], cwd=folder, capture_output=True, text=True, timeout=200)
-    (folder / "train.log").write_text(run.stdout, encoding="utf-8")
+    (folder / "output").mkdir(exist_ok=True)
+    (folder / "output" / "train.log").write_text(run.stdout + run.stderr, encoding="utf-8")
     if run.returncode != 0:
         raise Refused(run.stderr[-2000:])
     plain = re.sub(r"\x1b\[[0-9;]*[A-Za-z]", "", run.stdout)

@@ -15,6 +15,7 @@ import (
 
 	"github.com/weir-lake/weir/exporters"
 	"github.com/weir-lake/weir/train/trainer"
+	"github.com/weir-lake/weir/train/trainerlog"
 )
 
 // Each trainer's own schema accepts what is written, and refuses it with a key
@@ -62,6 +63,14 @@ func TestTrainersOwnSchemas(t *testing.T) {
 			t.Logf("%s, %s: %s", name, what[i], said[i])
 			if want := map[bool]string{true: "accepted", false: "refused"}[i < len(configs)]; !strings.HasPrefix(said[i], want) {
 				t.Errorf("%s, %s: want it %s", name, what[i], want)
+			}
+			if name != "mlx" || i >= len(configs) {
+				continue
+			}
+			// It was trained: what weir train record reads of it.
+			log, err := trainerlog.Read(filepath.Join(dirs[i], "output"))
+			if err != nil || !log.Ended || len(log.Steps) < 6 || log.Tokens == nil || len(log.Checkpoints) == 0 {
+				t.Errorf("mlx, %s: log %+v, %v", what[i], log, err)
 			}
 		}
 	}

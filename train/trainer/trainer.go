@@ -26,40 +26,40 @@ var Example string
 
 // Config is training.yaml.
 type Config struct {
-	BaseModel  string     `yaml:"base_model"`
-	Training   Training   `yaml:"training"`
-	LoRA       LoRA       `yaml:"lora"`
-	Evaluation Evaluation `yaml:"evaluation"`
-	Platform   Machine    `yaml:"platform"`
+	BaseModel  string     `yaml:"base_model" json:"base_model"`
+	Training   Training   `yaml:"training" json:"training"`
+	LoRA       LoRA       `yaml:"lora" json:"lora"`
+	Evaluation Evaluation `yaml:"evaluation" json:"evaluation"`
+	Platform   Machine    `yaml:"platform" json:"platform"`
 	// Export is the folder that weir export wrote; --data goes before it.
-	Export string `yaml:"export"`
+	Export string `yaml:"export,omitempty" json:"export,omitempty"`
 	// Extra are keys of a trainer's own, by its name: they go over what is written
 	// for it.
-	Extra map[string]map[string]any `yaml:"extra"`
+	Extra map[string]map[string]any `yaml:"extra,omitempty" json:"extra,omitempty"`
 }
 
 // Training says how is trained.
 type Training struct {
-	Epochs       float64 `yaml:"epochs"`
-	BatchSize    int64   `yaml:"batch_size"`   // examples of one device and one pass
-	Accumulation int64   `yaml:"accumulation"` // passes to a step
-	LearningRate float64 `yaml:"learning_rate"`
-	WarmupSteps  int64   `yaml:"warmup_steps"`
-	Scheduler    string  `yaml:"scheduler"` // cosine, linear or constant
-	WeightDecay  float64 `yaml:"weight_decay"`
-	Sequence     int64   `yaml:"sequence_length"` // tokens; longer examples are cut or dropped, as the trainer does
-	Packing      bool    `yaml:"packing"`
-	Seed         int64   `yaml:"seed"`
-	Checkpoint   *bool   `yaml:"gradient_checkpointing"` // nil: on
-	Precision    string  `yaml:"precision"`              // bf16, fp16 or fp32
+	Epochs       float64 `yaml:"epochs" json:"epochs"`
+	BatchSize    int64   `yaml:"batch_size" json:"batch_size"`     // examples of one device and one pass
+	Accumulation int64   `yaml:"accumulation" json:"accumulation"` // passes to a step
+	LearningRate float64 `yaml:"learning_rate" json:"learning_rate"`
+	WarmupSteps  int64   `yaml:"warmup_steps" json:"warmup_steps"`
+	Scheduler    string  `yaml:"scheduler" json:"scheduler"` // cosine, linear or constant
+	WeightDecay  float64 `yaml:"weight_decay" json:"weight_decay"`
+	Sequence     int64   `yaml:"sequence_length" json:"sequence_length"` // tokens; longer examples are cut or dropped, as the trainer does
+	Packing      bool    `yaml:"packing" json:"packing"`
+	Seed         int64   `yaml:"seed" json:"seed"`
+	Checkpoint   *bool   `yaml:"gradient_checkpointing" json:"gradient_checkpointing"` // nil: on
+	Precision    string  `yaml:"precision" json:"precision"`                           // bf16, fp16 or fp32
 }
 
 // LoRA says what of the model is trained. Without it, all is.
 type LoRA struct {
-	Enabled *bool   `yaml:"enabled"` // nil: on
-	Rank    int64   `yaml:"rank"`
-	Alpha   float64 `yaml:"alpha"` // 0: twice the rank
-	Dropout float64 `yaml:"dropout"`
+	Enabled *bool   `yaml:"enabled" json:"enabled"` // nil: on
+	Rank    int64   `yaml:"rank" json:"rank"`
+	Alpha   float64 `yaml:"alpha" json:"alpha"` // 0: twice the rank
+	Dropout float64 `yaml:"dropout" json:"dropout"`
 }
 
 // IsOn tells whether an adapter is trained rather than the whole model.
@@ -67,17 +67,17 @@ func (l LoRA) IsOn() bool { return l.Enabled == nil || *l.Enabled }
 
 // Evaluation says what is done every so many steps; 0 leaves it to the trainer.
 type Evaluation struct {
-	EvalSteps    int64 `yaml:"eval_steps"`
-	SaveSteps    int64 `yaml:"save_steps"`
-	LoggingSteps int64 `yaml:"logging_steps"`
+	EvalSteps    int64 `yaml:"eval_steps" json:"eval_steps"`
+	SaveSteps    int64 `yaml:"save_steps" json:"save_steps"`
+	LoggingSteps int64 `yaml:"logging_steps" json:"logging_steps"`
 }
 
 // Machine is what is rented.
 type Machine struct {
-	GPU    string  `yaml:"gpu"`     // as Modal or RunPod calls it, or a name that both have here
-	GPUs   int64   `yaml:"gpus"`    // 0: one
-	Hours  float64 `yaml:"hours"`   // at most: then it is stopped; 0: 12
-	DiskGB int64   `yaml:"disk_gb"` // 0: 100
+	GPU    string  `yaml:"gpu" json:"gpu"`         // as Modal or RunPod calls it, or a name that both have here
+	GPUs   int64   `yaml:"gpus" json:"gpus"`       // 0: one
+	Hours  float64 `yaml:"hours" json:"hours"`     // at most: then it is stopped; 0: 12
+	DiskGB int64   `yaml:"disk_gb" json:"disk_gb"` // 0: 100
 }
 
 // Defaults of what training.yaml leaves out.

@@ -7,6 +7,7 @@ import (
 	"errors"
 	"os"
 	"path/filepath"
+	"reflect"
 	"strings"
 	"testing"
 
@@ -132,6 +133,14 @@ func TestFolderIsWhole(t *testing.T) {
 			}
 			texts[i] += file + "\n" + string(text)
 		}
+		again, err := os.Open(filepath.Join(out, "training.yaml"))
+		if err != nil {
+			t.Fatal(err)
+		}
+		if got, err := trainer.Read(again); err != nil || !reflect.DeepEqual(got, c) {
+			t.Errorf("training.yaml of the folder: %+v, want %+v, %v", got, c, err)
+		}
+		again.Close()
 		if w.Lines != 1000 || w.Command != "python runpod_job.py" || !strings.Contains(texts[i], "data/validation.jsonl") || strings.Contains(texts[i], "lineage") {
 			t.Errorf("%+v", w)
 		}

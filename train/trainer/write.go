@@ -11,6 +11,8 @@ import (
 	"strconv"
 	"strings"
 
+	"gopkg.in/yaml.v3"
+
 	"github.com/weir-lake/weir/lake"
 )
 
@@ -83,8 +85,8 @@ type Written struct {
 	Lines   int64    `json:"lines"`        // to train on
 }
 
-// Write makes the folder: the trainer's configuration, the data, run.sh and
-// requirements.txt, and what the platform starts from; platform may be empty.
+// Write makes the folder: training.yaml with what it left out, the trainer's
+// configuration, the data, run.sh and requirements.txt, and what the platform starts from; platform may be empty.
 // The folder must not exist, or be empty. The same inputs give the same bytes.
 func Write(dir, name, platform, export string, c Config) (Written, error) {
 	w, err := write(dir, name, platform, export, c)
@@ -119,7 +121,13 @@ func write(dir, name, platform, export string, c Config) (w Written, err error) 
 	if err != nil {
 		return w, err
 	}
+	// What it is trained with, whole: weir train record reads it.
+	whole, err := yaml.Marshal(c)
+	if err != nil {
+		return w, err
+	}
 	files := []written{
+		{name: "training.yaml", text: whole},
 		{name: t.file, text: config},
 		{name: "requirements.txt", text: []byte(strings.Join(t.needs, "\n") + "\n")},
 		{name: "run.sh", text: runScript(j), mode: 0o755},
