@@ -33,6 +33,11 @@ func priceTable(lk *lake.Lake, paths []string) (prices.Table, error) {
 	} else if !errors.Is(err, fs.ErrNotExist) {
 		return table, err
 	}
+	return withPrices(table, paths)
+}
+
+// withPrices puts the files over a table, the last one uppermost.
+func withPrices(table prices.Table, paths []string) (prices.Table, error) {
 	for _, path := range paths {
 		over, err := readPrices(path)
 		if err != nil {

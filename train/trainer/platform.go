@@ -14,6 +14,9 @@ func podGPUs() map[string]string {
 	return map[string]string{
 		"A100-80GB": "NVIDIA A100 80GB PCIe",
 		"H100":      "NVIDIA H100 80GB HBM3",
+		"H100-NVL":  "NVIDIA H100 NVL",
+		"H100-PCIe": "NVIDIA H100 PCIe",
+		"H100-SXM":  "NVIDIA H100 80GB HBM3",
 		"H200":      "NVIDIA H200",
 		"L4":        "NVIDIA L4",
 		"L40S":      "NVIDIA L40S",
