@@ -101,8 +101,8 @@ func TestKilledAnywhere(t *testing.T) {
 
 // A submission that is killed anywhere, and given again: one job, each provider's.
 func TestKilledWhileSubmitting(t *testing.T) {
-	dir := export(t, 3, 0)
 	for _, provider := range []string{"azure", "fireworks", "mistral"} {
+		dir := exportFor(t, provider, 3, 0)
 		opts := localserver.Options{Provider: provider, HideJobs: 1}
 		life := func(ctx context.Context, tr *train.Trainer) error {
 			_, err := tr.Submit(ctx, plan(dir))

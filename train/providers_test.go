@@ -16,7 +16,7 @@ func TestTogether(t *testing.T) {
 		return localserver.Fault{Lost: n == 0 && (kind == "POST fine-tunes" || kind == "POST files/upload")}
 	}})
 	tr := w.trainer(nil, nil)
-	p := plan(export(t, 3, 2))
+	p := plan(exportFor(t, "together", 3, 2))
 	rank := int64(8)
 	p.Hyper.LoRARank, p.MaxUSD = &rank, 7.49 // its evaluation is billed
 	if _, err := tr.Submit(t.Context(), p); !errors.Is(err, train.ErrTooDear) {
@@ -46,7 +46,7 @@ func TestAzure(t *testing.T) {
 		return localserver.Fault{Lost: n == 0 && kind == "POST fine_tuning/jobs"}
 	}})
 	tr := w.trainer(nil, nil)
-	p := plan(export(t, 3, 0))
+	p := plan(exportFor(t, "azure", 3, 0))
 	p.Suffix = "toolong"
 	if _, err := tr.Submit(t.Context(), p); err == nil || !strings.Contains(err.Error(), "azure allows 18") {
 		t.Errorf("suffix: %v", err)
@@ -71,7 +71,7 @@ func TestFireworks(t *testing.T) {
 		return localserver.Fault{}
 	}})
 	tr := w.trainer(nil, nil)
-	p := plan(export(t, 3, 2))
+	p := plan(exportFor(t, "fireworks", 3, 2))
 	rank, batch := int64(8), int64(16)
 	p.Hyper.LoRARank, p.Hyper.BatchSize = &rank, &batch
 	r, err := run(t.Context(), tr, p)
@@ -92,7 +92,7 @@ func TestFireworks(t *testing.T) {
 		t.Errorf("progress %v", got)
 	}
 
-	p.Method, p.Hyper.LoRARank = "dpo", nil
+	p.Export, p.Method, p.Hyper.LoRARank = exportFor(t, "fireworks-dpo", 3, 0), "dpo", nil
 	if r, err = tr.Submit(t.Context(), p); err != nil || !strings.HasPrefix(r.JobID, "dpoJobs/") {
 		t.Errorf("%+v, %v", r, err)
 	}
@@ -113,7 +113,7 @@ func TestMistral(t *testing.T) {
 		return localserver.Fault{Lost: n == 0 && (kind == "POST fine_tuning/jobs" || kind == "POST files")}
 	}})
 	tr := w.trainer(nil, nil)
-	p := plan(export(t, 3, 2))
+	p := plan(exportFor(t, "mistral", 3, 2))
 	r, err := run(t.Context(), tr, p)
 	if err != nil || r.State != train.Succeeded || len(w.server.Jobs()) != 1 || len(w.server.Files()) != 2 {
 		t.Fatalf("%+v, %d jobs, %d files, %v", r, len(w.server.Jobs()), len(w.server.Files()), err)
@@ -131,7 +131,7 @@ func TestMistral(t *testing.T) {
 	}
 
 	failing := newWorld(t, localserver.Options{Provider: "mistral", States: []string{"queued", "failed"}})
-	r, err = run(t.Context(), failing.trainer(nil, nil), plan(export(t, 3, 0)))
+	r, err = run(t.Context(), failing.trainer(nil, nil), plan(exportFor(t, "mistral", 3, 0)))
 	if err != nil || r.State != train.Failed || r.Error != "FAILED: the loss is not a number" {
 		t.Errorf("%+v, %v", r, err)
 	}
@@ -140,8 +140,8 @@ func TestMistral(t *testing.T) {
 // An order that is refused because it is there already is the job that is there,
 // and not an error.
 func TestOrderIsThereAlready(t *testing.T) {
-	dir := export(t, 3, 0)
 	for _, provider := range []string{"fireworks", "mistral"} {
+		dir := exportFor(t, provider, 3, 0)
 		w := newWorld(t, localserver.Options{Provider: provider, HideJobs: 2})
 		first, err := w.trainer(nil, nil).Submit(t.Context(), plan(dir))
 		if err != nil {

@@ -13,6 +13,7 @@ import (
 	"time"
 
 	"github.com/weir-lake/weir/exporters"
+	"github.com/weir-lake/weir/exporters/target"
 	"github.com/weir-lake/weir/lake"
 	"github.com/weir-lake/weir/lake/flock"
 	"github.com/weir-lake/weir/train/api"
@@ -85,6 +86,9 @@ func (t *Trainer) submit(ctx context.Context, p Plan) (Run, error) {
 	defer unlock()
 	manifest, err := readManifest(p.Export)
 	if err != nil {
+		return Run{}, err
+	}
+	if err := checkTarget(manifest.Target, t.Provider.Name(), p); err != nil {
 		return Run{}, err
 	}
 	run, begun, err := t.choose(ctx, p)
@@ -322,6 +326,23 @@ func readManifest(dir string) (exporters.Manifest, error) {
 		return manifest, fmt.Errorf("%s: %w", path, err)
 	}
 	return manifest, nil
+}
+
+// checkTarget refuses an export that was made for another provider, or another
+// method: the provider would find out after the upload, or train on it.
+func checkTarget(name, provider string, p Plan) error {
+	made, err := target.Named(name)
+	if err != nil {
+		return fmt.Errorf("%s: %w", p.Export, err)
+	}
+	if isPairs := p.Method == "dpo"; made.Provider == provider && made.Pairs == isPairs {
+		return nil
+	}
+	want := provider
+	if p.Method == "dpo" {
+		want += "-dpo"
+	}
+	return lake.WithHint(fmt.Errorf("%s was exported for %s, and %s trains %s on another form", p.Export, name, provider, p.Method), "weir export --target "+want+" --out "+p.Export)
 }
 
 // trainingFiles are the export's sides as uploads, after a look that they are

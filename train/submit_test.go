@@ -106,6 +106,7 @@ func TestRefusals(t *testing.T) {
 	changed := export(t, 3, 0)
 	write(t, filepath.Join(changed, "train.jsonl"), "{}\n")
 	bad := export(t, 0, 0)
+	other := exportFor(t, "together", 3, 0)
 	cases := []struct {
 		name   string
 		change func(*train.Plan)
@@ -115,6 +116,8 @@ func TestRefusals(t *testing.T) {
 		{"too dear", func(p *train.Plan) { p.MaxUSD = 5.99 }, train.ErrTooDear, "$6.00"},
 		{"no estimate", func(p *train.Plan) { p.MaxUSD, p.Hyper.Epochs = 5, nil }, train.ErrNoEstimate, ""},
 		{"method", func(p *train.Plan) { p.Method = "rft" }, train.ErrUnsupported, ""},
+		{"another provider's export", func(p *train.Plan) { p.Export = other }, nil, "was exported for together, and openai trains sft on another form"},
+		{"pairs", func(p *train.Plan) { p.Method = "dpo" }, nil, "trains dpo on another form"},
 		{"suffix", func(p *train.Plan) { p.Suffix = strings.Repeat("x", 60) }, nil, "allows 64"},
 		{"changed file", func(p *train.Plan) { p.Export = changed }, nil, "not what manifest.json says"},
 		{"nothing to train on", func(p *train.Plan) { p.Export = bad }, nil, "no example"},
@@ -148,7 +151,7 @@ func TestRefusedFile(t *testing.T) {
 	text := "no JSON\n"
 	sum := sha256.Sum256([]byte(text))
 	write(t, filepath.Join(dir, "train.jsonl"), text)
-	manifest, err := json.Marshal(exporters.Manifest{Files: []exporters.File{
+	manifest, err := json.Marshal(exporters.Manifest{Target: "openai", Files: []exporters.File{
 		{Name: "train.jsonl", Lines: 1, Bytes: int64(len(text)), SHA256: hex.EncodeToString(sum[:])},
 	}})
 	if err != nil {

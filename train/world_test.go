@@ -48,11 +48,16 @@ func (c *clock) Sleep(ctx context.Context, d time.Duration) error {
 	return ctx.Err()
 }
 
-// export makes a folder as weir export does: so many lines a side.
+// export makes a folder as weir export does for OpenAI: so many lines a side.
 func export(t *testing.T, train, validation int) string {
 	t.Helper()
+	return exportFor(t, "openai", train, validation)
+}
+
+func exportFor(t *testing.T, target string, train, validation int) string {
+	t.Helper()
 	dir := t.TempDir()
-	manifest := exporters.Manifest{Target: "openai", Splits: []exporters.Split{{Split: "train", Tokens: 1_000_000}, {Split: "validation", Tokens: 500_000}}}
+	manifest := exporters.Manifest{Target: target, Splits: []exporters.Split{{Split: "train", Tokens: 1_000_000}, {Split: "validation", Tokens: 500_000}}}
 	for _, side := range []struct {
 		name  string
 		lines int

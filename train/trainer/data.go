@@ -69,7 +69,7 @@ func readData(dir string, t trainer) (data, error) {
 		return d, fmt.Errorf("%s: no example to train on", dir)
 	}
 	if t.oneFile && (len(d.train) > 1 || len(d.validation) > 1) {
-		return d, lake.WithHint(fmt.Errorf("%s is in several files, and %s reads one a side", dir, t.name), "weir export without --shard")
+		return d, lake.WithHint(fmt.Errorf("%s is in several files, and %s reads one a side", dir, t.name), "weir export without --shard-…")
 	}
 	return d, nil
 }

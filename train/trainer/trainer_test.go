@@ -173,7 +173,7 @@ func TestShards(t *testing.T) {
 	if strings.Contains(string(text), "test_datasets") || strings.Contains(string(text), "eval_steps:") || len(w.Notes) != 1 {
 		t.Errorf("an empty side is evaluated on, or nothing is said: %v\n%s", w.Notes, text)
 	}
-	if _, err := trainer.Write(filepath.Join(t.TempDir(), "job"), "mlx", "", export(t, "mlx", files), c); err == nil || lake.HintOf(err) != "weir export without --shard" {
+	if _, err := trainer.Write(filepath.Join(t.TempDir(), "job"), "mlx", "", export(t, "mlx", files), c); err == nil || lake.HintOf(err) != "weir export without --shard-…" {
 		t.Errorf("shards for MLX: %v", err)
 	}
 }
