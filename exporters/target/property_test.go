@@ -120,7 +120,7 @@ func TestWhatNoExampleHas(t *testing.T) {
 
 // elsewhere are rules that this test's examples cannot fire.
 var elsewhere = []Rule{
-	RuleTooLong, RuleDivided, RuleTargetTooLong, // nothing is too long
+	RuleTooLong, RuleContext, RuleTruncated, RuleDivided, RuleTargetTooLong, // nothing is too long
 	RuleNamed,                 // the distillation's
 	RuleManyTools, RuleNoPair, // TestWhatNoExampleHas
 }
