@@ -70,6 +70,7 @@ func harbour(t testing.TB) world {
 	w.fill(t, "curated.dataset_versions", `select 'd' as dataset, 'abc123' as version, 'version-hash' as content_hash, 2 as member_count, '{"target":"openai"}' as manifest,
 		timestamptz '2026-03-03 09:00:00+00' as occurred_at
 		union all select 'export-openai', 'def456', 'other-hash', 2, '{"target":"openai","dataset":{"name":"frozen","version":"v1"}}', timestamptz '2026-03-03 10:00:00+00'
+		union all select 'twin', 'v1', 'version-hash', 2, null, timestamptz '2026-03-03 10:00:00+00'
 		union all select 'frozen', 'v1', 'frozen-hash', 2, 'not JSON', timestamptz '2026-03-03 08:00:00+00'`)
 	w.fill(t, "curated.dataset_members", `select 'd' as dataset, 'abc123' as version, 'version-hash' as content_hash, [
 		{'example_id': 'example-1', 'content_hash': 'hash-1', 'subject_id': 'chat-1', 'side': 'train', 'target': null::varchar, 'place': null::bigint, 'group_id': null::varchar, 'success_score': null::double},
@@ -77,6 +78,7 @@ func harbour(t testing.TB) world {
 	w.fill(t, "curated.models", `select 'run-1' as run_id, 'job-1' as job_id, 'openai' as provider, 'base' as base_model, 'succeeded' as status, 'tuned' as result_model, 'promoted' as standing,
 		['production'] as aliases, ['erased'] as taints, 3.5 as cost_usd, 'd' as dataset, 'abc123' as dataset_version, 'version-hash' as dataset_hash, 'files-1' as export_hash,
 		timestamptz '2026-03-04 09:00:00+00' as planned_at
+		union all select 'run-0', null, 'trl', 'base', 'failed', null, 'none', [], [], null, 'twin', 'v1', 'version-hash', null, timestamptz '2026-03-04 08:00:00+00'
 		union all select 'run-2', null, 'trl', 'base', 'failed', null, 'none', [], [], null, 'd', 'abc123', null, 'files-2', timestamptz '2026-03-05 09:00:00+00'`)
 	w.fill(t, "curated.results", `select 'r' || n as event_id, 'rules' as suite, 'tuned' as model, case when n < 4 then n < 3 end as passed from range(1, 5) as r(n)`)
 	w.fill(t, "curated.model_decisions", `select 'x' as event_id, 'run-1' as run_id, 'promoted' as decision, 'production' as alias, 'good' as reason, 'ann' as decided_by, timestamptz '2026-03-06 09:00:00+00' as occurred_at`)

@@ -60,13 +60,17 @@ const modelColumns = `
     case when cost_usd is not null then printf('$%.2f', cost_usd) end as cost,
     dataset, dataset_version, dataset_hash, export_hash`
 
-// trainedOn hangs the runs below a dataset version, and their models.
+// trainedOn hangs the runs below a dataset version, and their models: those that
+// name it, and those that name none on record but have its hash. Versions with
+// the same members have one hash.
 func (t *tracer) trainedOn(ctx context.Context, below *Node, dataset, version, hash string) error {
-	return t.runsWhere(ctx, below, "dataset = ? and dataset_version = ? or dataset_hash = nullif(?, '')", dataset, version, hash)
+	return t.runsWhere(ctx, below, `dataset = ? and dataset_version = ? or dataset_hash = nullif(?, '') and not exists (
+    select 1 from curated.dataset_versions as versions where versions.dataset = models.dataset and versions.version = models.dataset_version
+)`, dataset, version, hash)
 }
 
 func (t *tracer) runsWhere(ctx context.Context, below *Node, where string, args ...any) error {
-	rows, err := t.query(ctx, "select "+modelColumns+" from curated.models where "+where+" order by planned_at, run_id", args...)
+	rows, err := t.query(ctx, "select "+modelColumns+" from curated.models as models where "+where+" order by planned_at, run_id", args...)
 	if err != nil {
 		return err
 	}

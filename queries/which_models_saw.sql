@@ -46,7 +46,12 @@ select distinct
 from seen
 
 inner join curated.models as models
-    on models.dataset_hash = seen.version_hash
-    or (models.dataset = seen.dataset and models.dataset_version = seen.version)
+    on (models.dataset = seen.dataset and models.dataset_version = seen.version)
+    -- Versions with the same members have one hash: it tells where the name is not on record.
+    or (models.dataset_hash = seen.version_hash and not exists (
+        select 1
+        from curated.dataset_versions as versions
+        where versions.dataset = models.dataset and versions.version = models.dataset_version
+    ))
 
 order by models.run_id, dataset, seen.side;
