@@ -22,9 +22,14 @@ func TestRunIsOnRecord(t *testing.T) {
 	var sent int64
 	tr := w.trainer(nil, nil)
 	tr.Progress = func(_ string, done, _ int64) { sent = max(sent, done) }
-	r, err := run(t.Context(), tr, plan(export(t, 20, 5)))
+	p := plan(export(t, 20, 5))
+	p.Planned = "first"
+	r, err := run(t.Context(), tr, p)
 	if err != nil {
 		t.Fatal(err)
+	}
+	if got := w.column("select distinct concat_ws(' ', plan, export_hash, distill_hash) from events.training_runs"); len(got) != 1 || got[0] != "first files-1 rules-1" {
+		t.Errorf("plan, files and rules: %q", got)
 	}
 	if r.State != train.Succeeded || *r.TrainedTokens != 12_000 || *r.CostUSD != 0.036 || *r.DurationS <= 0 || !strings.HasPrefix(r.ResultModel, "ft:gpt-4o-mini:weir:weir-") {
 		t.Errorf("run %+v", r)

@@ -57,7 +57,10 @@ func export(t *testing.T, train, validation int) string {
 func exportFor(t *testing.T, target string, train, validation int) string {
 	t.Helper()
 	dir := t.TempDir()
-	manifest := exporters.Manifest{Target: target, Splits: []exporters.Split{{Split: "train", Tokens: 1_000_000}, {Split: "validation", Tokens: 500_000}}}
+	manifest := exporters.Manifest{
+		Target: target, ContentHash: "files-1", Distill: &exporters.Distilled{DistillRules: exporters.DistillRules{Hash: "rules-1"}},
+		Splits: []exporters.Split{{Split: "train", Tokens: 1_000_000}, {Split: "validation", Tokens: 500_000}},
+	}
 	for _, side := range []struct {
 		name  string
 		lines int
