@@ -61,7 +61,8 @@ func List(ctx context.Context, lk *lake.Lake, name string, options duck.Options)
 	return list, nil
 }
 
-// Show gives one version; without a version in ref, the one recorded last.
+// Show gives one version; without a version in ref, the one whose rows the
+// dataset's table shows.
 func Show(ctx context.Context, lk *lake.Lake, ref frozen.Ref, options duck.Options) (_ Listed, err error) {
 	session, _, err := duck.OpenLake(ctx, lk, options)
 	if err != nil {
@@ -83,7 +84,10 @@ func named(ctx context.Context, lk *lake.Lake, session *duck.Session, ref frozen
 		rows, err := frozen.Find(ctx, lk, session, ref)
 		switch {
 		case err == nil:
-			ref = rows.Ref
+			v, err := frozen.Named(ctx, session, rows.Ref)
+			if !errors.Is(err, frozen.ErrUnknown) { // a build that was stopped has left rows that nothing tells of
+				return v, err
+			}
 		case !errors.Is(err, frozen.ErrGone) && !errors.Is(err, frozen.ErrUnknown):
 			return frozen.Recorded{}, err
 		}

@@ -3,6 +3,7 @@ package exporters
 import (
 	"context"
 	_ "embed"
+	"errors"
 	"fmt"
 	"slices"
 	"strings"
@@ -109,7 +110,17 @@ func openSource(ctx context.Context, lk *lake.Lake, session *duck.Session, pinne
 // openDataset makes a frozen version the source. What the manifest says of the
 // lake is what it was when the version was frozen.
 func openDataset(ctx context.Context, lk *lake.Lake, session *duck.Session, ref frozen.Ref) (*source, error) {
+	if ref.Version != "" {
+		named, err := frozen.Named(ctx, session, ref)
+		if err != nil {
+			return nil, err
+		}
+		ref = named.Ref
+	}
 	rows, err := frozen.Find(ctx, lk, session, ref)
+	if errors.Is(err, frozen.ErrGone) {
+		err = lake.WithHint(err, "weir dataset build "+ref.Dataset+" --version V makes them again; weir dataset list has the versions")
+	}
 	if err != nil {
 		return nil, err
 	}

@@ -91,7 +91,7 @@ func pick(ctx context.Context, session *duck.Session, members []lake.DatasetMemb
 		if err != nil {
 			return err
 		}
-		err = session.Exec(ctx, "insert into "+duck.TableIdent(pickedTable)+` select example_id, content_hash, side, "target", coalesce(place, 0), group_id, success_score,
+		err = session.Exec(ctx, "insert into "+duck.TableIdent(pickedTable)+` select example_id, content_hash, side, coalesce("target", ''), coalesce(place, 0), coalesce(group_id, ''), success_score,
 			(? + row_number() over (order by example_id) - 1) // ? from (select unnest(from_json(?::json,
 			'[{"example_id": "VARCHAR", "content_hash": "VARCHAR", "side": "VARCHAR", "target": "VARCHAR", "place": "BIGINT", "group_id": "VARCHAR", "success_score": "DOUBLE"}]'), max_depth := 2))`,
 			appended, fileRows, text)
