@@ -1,9 +1,12 @@
 """Checks the examples of deployment against the program that they start.
 
-compose: reads a compose model as JSON; units: reads systemd units. Every weir
+compose: reads a compose model as JSON; units: reads systemd units; cron: a
+crontab; kubernetes: manifests, which must also fit the API's own schema; dag: an
+Airflow DAG, which must compile. Every weir
 command in them must be one, with flags that it has: a renamed flag would
 otherwise be found by an operator.
 """
+import ast
 import configparser
 import functools
 import json
@@ -77,12 +80,58 @@ def units(paths):
         unit = configparser.ConfigParser(strict=False, interpolation=None)
         unit.optionxform = str
         unit.read(path)
-        if unit.has_option("Service", "ExecStart"):
-            for words in commands(shlex.split(unit["Service"]["ExecStart"])):
+        # A service may have several; configparser keeps the last.
+        for line in re.findall(r"^ExecStart=(.*)", open(path).read(), re.M):
+            for words in commands(shlex.split(line)):
                 check(path, words)
 
 
+def cron(path):
+    lines = [line for line in open(path) if line.strip() and not line.startswith("#")]
+    if not lines:
+        sys.exit(f"{path}: no line")
+    for line in lines:
+        fields = line.split(None, 6)  # five of time, the user, the command
+        if len(fields) != 7 or not all(re.fullmatch(r"[\d*/,-]+", field) for field in fields[:5]):
+            sys.exit(f"{path}: {line}")
+        found = [check(path, [word for word in words if not word.startswith(">")]) for words in commands(["sh", "-c", fields[6]])]
+        if not found:
+            sys.exit(f"{path}: no weir command in {line}")
+
+
+def kubernetes(path):
+    import kubernetes_validate
+    import yaml
+
+    for manifest in yaml.safe_load_all(open(path)):
+        kubernetes_validate.validate(manifest, kubernetes_validate.latest_version(), strict=True)
+        pod = manifest["spec"]["jobTemplate"]["spec"]["template"]["spec"]
+        for container in pod["initContainers"] + pod["containers"]:
+            for words in commands(container["command"]):
+                check(path, words)
+        mounts = {m["name"] for c in pod["initContainers"] + pod["containers"] for m in c["volumeMounts"]}
+        if mounts != {volume["name"] for volume in pod["volumes"]}:
+            sys.exit(f"{path}: volumes and mounts differ")
+        print(f"{path}: {manifest['kind']} {manifest['metadata']['name']} fits the schema of Kubernetes {kubernetes_validate.latest_version()}")
+
+
+def dag(path):
+    tree = ast.parse(open(path).read(), path)
+    compile(tree, path, "exec")
+    found = 0
+    for call in ast.walk(tree):
+        if isinstance(call, ast.Call) and getattr(call.func, "id", "") == "weir":
+            # What is no literal is the value of a flag.
+            check(path, [a.value if isinstance(a, ast.Constant) else "value" for a in call.args])
+            found += 1
+    if not found:
+        sys.exit(f"{path}: no weir command")
+
+
+modes = {"cron": cron, "kubernetes": kubernetes, "dag": dag}
 if sys.argv[1] == "compose":
     compose()
-else:
+elif sys.argv[1] == "units":
     units(sys.argv[2:])
+else:
+    modes[sys.argv[1]](sys.argv[2])
