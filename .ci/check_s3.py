@@ -1,10 +1,12 @@
-"""Looks at an object store with boto3: make the bucket; whole-or-none: where there
-is a manifest, all its files are; same DIR: the version that latest.json names is
+"""Looks at an object store with boto3: make the bucket; kill N COMMAND…: run it, and
+kill it once N objects and parts are there, where no manifest may be without its
+files; same DIR: the version that latest.json names is
 the export in DIR, file by file."""
 import hashlib
 import json
 import os
 import pathlib
+import subprocess
 import sys
 import time
 
@@ -31,7 +33,18 @@ def make():
     sys.exit("the server did not start")
 
 
-def whole_or_none():
+def parts():
+    uploads = s3.list_multipart_uploads(Bucket="datasets").get("Uploads", [])
+    return sum(len(s3.list_parts(Bucket="datasets", Key=u["Key"], UploadId=u["UploadId"]).get("Parts", [])) for u in uploads)
+
+
+def kill(after, command):
+    running = subprocess.Popen(command, stdout=subprocess.DEVNULL)
+    while running.poll() is None:
+        if len(keys()) + parts() >= after:
+            running.kill()
+            break
+    running.wait()
     there = keys()
     for key in there:
         if key.endswith("/manifest.json"):
@@ -39,7 +52,7 @@ def whole_or_none():
             missing = [f["name"] for f in json.loads(get(key))["files"] if folder + f["name"] not in there]
             if missing:
                 sys.exit(f"{key} is there, {missing} are not")
-    print(f"{len(there)} objects after the kill")
+    print(f"killed at {after}: {len(there)} objects and {parts()} parts are there")
 
 
 def same(folder):
@@ -60,7 +73,7 @@ def same(folder):
 
 if sys.argv[1] == "make":
     make()
-elif sys.argv[1] == "whole-or-none":
-    whole_or_none()
+elif sys.argv[1] == "kill":
+    kill(int(sys.argv[2]), sys.argv[3:])
 else:
     same(sys.argv[2])
