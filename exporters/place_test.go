@@ -11,6 +11,7 @@ import (
 	"time"
 
 	"github.com/weir-lake/weir/exporters"
+	"github.com/weir-lake/weir/exporters/prices"
 	"github.com/weir-lake/weir/exporters/target"
 	"github.com/weir-lake/weir/lake"
 	"github.com/weir-lake/weir/lake/laketest"
@@ -47,6 +48,10 @@ func TestIfChanged(t *testing.T) {
 	opts.Program = "2"
 	check("another program, the same lines", true, false)
 	check("the same program again", false, false)
+	price := 4.0
+	opts.Prices = &prices.Table{Prices: []prices.Price{{Provider: "local", Model: "Qwen", Train: &price, AsOf: "2026-01", Source: "test"}}}
+	check("a price", true, true)
+	check("the same price", false, false)
 	opts.Shard = target.Limit{Lines: 10}
 	check("shards", true, true)
 	check("the same shards", false, false)
