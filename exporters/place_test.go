@@ -49,7 +49,7 @@ func TestIfChanged(t *testing.T) {
 	check("another program, the same lines", true, false)
 	check("the same program again", false, false)
 	price := 4.0
-	opts.Prices = &prices.Table{Prices: []prices.Price{{Provider: "local", Model: "Qwen", Train: &price, AsOf: "2026-01", Source: "test"}}}
+	opts.Prices = &prices.Table{Prices: []prices.Price{{Provider: "local", Model: "Qwen/Qwen3", Train: &price, AsOf: "2026-01", Source: "test"}}}
 	check("a price", true, true)
 	check("the same price", false, false)
 	opts.Shard = target.Limit{Lines: 10}
