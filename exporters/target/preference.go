@@ -1,6 +1,7 @@
 package target
 
 import (
+	"fmt"
 	"slices"
 
 	"github.com/weir-lake/weir/exporters/canonical"
@@ -41,7 +42,7 @@ func (t *Target) convertPair(e canonical.Example, opts Options) (Result, error) 
 	}
 	text, err := t.encodePair(&p)
 	if err != nil {
-		return Result{}, err
+		return Result{}, fmt.Errorf("%s: pair %s: %w", t.Name, against.PairID, err)
 	}
 	line := Line{JSON: text, Example: better, Targets: canonical.Targets(p.better) + canonical.Targets(p.worse)}
 	kept := *against
