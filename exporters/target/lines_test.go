@@ -131,7 +131,8 @@ func workExample(rng *rand.Rand) canonical.Example {
 		}
 		return &w
 	}
-	e := canonical.Example{ID: "e", ToolsOrigin: "declared"}
+	verified := 1.0
+	e := canonical.Example{ID: "e", ToolsOrigin: "declared", SuccessScore: &verified}
 	calls := in(2)
 	if calls {
 		e.Tools = workTools()[:2+rng.IntN(2)]

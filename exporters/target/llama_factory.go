@@ -166,12 +166,6 @@ func checkShareGPT(c *checker, line object) {
 // shareGPTOpening checks what stands beside the conversation, and tells whether
 // tools are declared.
 func (c *checker) shareGPTOpening(line object) bool {
-	for _, column := range []string{"system", "tools"} {
-		// dataset_info.json declares both, and the trainer reads what it declares.
-		if _, ok := line[column]; !ok {
-			c.add(ruleMissing, column, "is missing; it may be null")
-		}
-	}
 	if value, ok := line["system"]; ok && value != nil {
 		c.text(line, "", "system")
 	}

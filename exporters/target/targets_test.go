@@ -153,7 +153,6 @@ var targetCases = []struct {
 	{target: "trl-completion", name: "late_system", line: `{"prompt":[{"role":"user","content":"a"},{"role":"system","content":"s"},{"role":"user","content":"a"}],"completion":[{"role":"assistant","content":"b"}]}`, want: []string{ruleOrder}},
 	{target: "trl-dpo", name: "orphan_result", line: trlPairOK, edit: []string{`{"role":"user","content":"a"}`, `{"role":"user","content":"a"},{"role":"tool","tool_call_id":"1","content":"x"}`}, want: []string{ruleAnswer, ruleAnswer}},
 	{target: "axolotl", name: "name_is_a_number", line: plainLine, edit: []string{`"content":"a"`, `"content":"a","name":7`}, want: []string{ruleType}},
-	{target: "llama-factory", name: "no_columns", line: `{"conversations":[{"from":"human","value":"a"},{"from":"gpt","value":"a"}]}`, want: []string{ruleMissing, ruleMissing}},
 	{target: "gemini", name: "key_of_a_tool", line: geminiLineOK, edit: []string{`"name":"f"}]}]`, `"name":"f","description":7,"strict":true}]}]`}, want: []string{ruleType, ruleKey}},
 	{target: "bedrock-nova", name: "empty_block", line: converseLineOK, edit: []string{`[{"text":"a"}]`, `[{}]`}, want: []string{ruleContent}},
 	{target: "bedrock-nova", name: "empty_text", line: converseLineOK, edit: []string{`{"text":"a"}`, `{"text":""}`}, want: []string{ruleContent}},

@@ -147,6 +147,10 @@ def ends_on_result(row, messages):
     del messages[i + 1 + len(m["tool_calls"]) :]
 
 
+def ends_on_reply(row, messages):
+    messages.append({"role": "assistant", "content": "hello"})
+
+
 def order_two_users(row, messages):
     messages.insert(messages.index(first(messages, "user")), {"role": "user", "content": "hello"})
 
@@ -922,6 +926,7 @@ MEANINGS = {
     "gemini": GEMINI,
     "bedrock-nova": NOVA,
     "bedrock-claude": CLAUDE,
+    "openai-rft": CONTEXT + [call_arguments_object, name_with_space, ends_on_reply],
     "openai-dpo": CHOICE + [pair_two_answers, name_with_space],
     "azure-dpo": CHOICE + [name_with_space],
     "fireworks-dpo": CHOICE + [pair_two_answers, order_second_system, order_system_in_the_middle],

@@ -36,6 +36,7 @@ JUDGES = {
     "llama-factory": ["llamafactory_rows"],
     "mlx": ["mlx_rows"],
     "ms-swift": ["swift_rows"],
+    "openai-rft": ["openai_types"],
     "openai-dpo": ["openai_types"],
     "azure-dpo": ["openai_types"],
     "fireworks-dpo": ["fireworks_types"],
@@ -130,7 +131,7 @@ def judge_target(weir, lines, entry, reasons, faults):
     for number, (kind, line) in enumerate(bad + harmless, start=1):
         if (number in on_bad) == (number > len(bad)):
             faults.append(f"{target}: weir {'refuses' if number in on_bad else 'accepts'} {kind}: {line[:400]!r} {on_bad.get(number, '')}")
-    rows = [[target, "weir", f"{len(good) - len(on_good)} of {len(good)}", f"{sum(n in on_bad for n in range(1, len(bad) + 1))} of {len(bad)}", ""]]
+    rows = [(target, "weir validate", len(good) - len(on_good), len(good), sum(n in on_bad for n in range(1, len(bad) + 1)), len(bad), 0)]
     differences = []
     for judge in JUDGES[target] + EVERYWHERE:
         head, verdicts = ask(judge, target, file, [{"good": n} for n in range(len(good))] + [{"line": base64.b64encode(line).decode()} for line in broken_lines])
@@ -153,9 +154,30 @@ def judge_target(weir, lines, entry, reasons, faults):
                 faults.append(f"{target}: {judge} refuses harmless {kind}: {verdict}")
         refused = sum(1 for v in verdicts[len(good) : len(good) + len(bad)] if v)
         accepted = sum(1 for v in verdicts[: len(good)] if not v)
-        rows.append([target, f"{head['version']}, {head['judge']}", f"{accepted} of {len(good)}", f"{refused} of {len(bad)}", by_reason.total() or "none"])
-        differences += [(target, head["version"], says, because, n) for (says, because), n in by_reason.items()]
+        name = f"{head['version']}, {head['judge']}"
+        rows.append(("every target" if judge in EVERYWHERE else target, name, accepted, len(good), refused, len(bad), by_reason.total()))
+        differences += [(target, says, because, n) for (says, because), n in by_reason.items()]
     return rows, differences
+
+
+def print_table(rows):
+    """A row a target and judge; judges of every target in one."""
+    summed = {}
+    for target, judge, *numbers in rows:
+        summed[target, judge] = [a + b for a, b in zip(summed.get((target, judge), [0] * 5), numbers)]
+    print("| target | judge | good accepted | bad rejected | differences |\n| --- | --- | --- | --- | --- |")
+    for (target, judge), (accepted, good, refused, bad, different) in sorted(summed.items(), key=lambda row: row[0][0] == "every target"):
+        print(f"| {target} | {judge} | {accepted} of {good} | {refused} of {bad} | {different or ''} |")
+
+
+def print_differences(differences):
+    grouped = collections.defaultdict(collections.Counter)
+    for target, says, because, n in differences:
+        grouped[says, because][target] += n
+    print("\nA line is different where weir and the judge do not agree:\n\n| refuses alone | lines | of | why |\n| --- | --- | --- | --- |")
+    for (says, because), where in sorted(grouped.items(), key=lambda group: (group[0][0] != "judge", -group[1].total())):
+        targets = "every target" if len(where) > 15 else ", ".join(where)
+        print(f"| {says if says == 'weir' else 'the judge'} | {where.total()} | {targets} | {because} |")
 
 
 def main():
@@ -168,15 +190,8 @@ def main():
     with concurrent.futures.ThreadPoolExecutor(max_workers=2) as pool:
         for more in pool.map(lambda entry: judge_target(weir, lines, entry, reasons, faults), chosen):
             rows, differences = rows + more[0], differences + more[1]
-    print("| target | judge | good accepted | bad rejected | differences |\n| --- | --- | --- | --- | --- |")
-    for row in rows:
-        print("| " + " | ".join(map(str, row)) + " |")
-    print("\nDifferences, by reason:\n")
-    grouped = collections.defaultdict(list)
-    for target, version, says, because, n in differences:
-        grouped[says, because].append(f"{target} ({version}) {n}")
-    for (says, because), where in sorted(grouped.items(), key=lambda g: (g[0][0] != "judge", -len(g[1]), g[0][1])):
-        print(f"- {'weir refuses' if says == 'weir' else 'the judge refuses'}, the other does not: {because}: {', '.join(where)}")
+    print_table(rows)
+    print_differences(differences)
     if not only:
         faults += [f"reasons.toml: nothing is so any more: {because}" for because in reasons.unused()]
     for fault in faults:

@@ -6,14 +6,19 @@ import sys
 
 sys.path.insert(0, str(pathlib.Path(__file__).parents[1]))
 import judge
-from openai.types import chat, shared_params
+from openai.types import chat, graders, shared_params
 from openai.types.chat import chat_completion_message_function_tool_call_param, chat_completion_assistant_message_param
 from pydantic import TypeAdapter
 
-judge.strict_types(chat, shared_params, chat_completion_message_function_tool_call_param, chat_completion_assistant_message_param)
+judge.strict_types(chat, shared_params, graders, chat_completion_message_function_tool_call_param, chat_completion_assistant_message_param)
 MESSAGES = TypeAdapter(list[chat.ChatCompletionMessageParam])
 FLAG = TypeAdapter(bool)
 TOOLS = TypeAdapter(list[chat.ChatCompletionToolParam])
+
+
+if sys.argv[1] == "openai-rft":
+    grader = (pathlib.Path(sys.argv[2]).parent / "grader.json").read_text(encoding="utf-8")
+    TypeAdapter(graders.PythonGraderParam).validate_json(grader)
 
 
 def check(target, row):
