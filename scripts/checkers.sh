@@ -11,7 +11,7 @@ if ! command -v python3 >/dev/null 2>&1; then
   echo "skipped: no python3 on this machine"
   exit 0
 fi
-venv=${CHECKERS_VENV:-.venv-checkers}
+venv=${CHECKERS_VENV:-$PWD/.venv-checkers}
 wanted=$(cat scripts/checkers/*.txt)
 if [ "$(cat "$venv/installed.txt" 2>/dev/null)" != "$wanted" ]; then
   rm -rf "$venv"
@@ -21,7 +21,7 @@ if [ "$(cat "$venv/installed.txt" 2>/dev/null)" != "$wanted" ]; then
   "$venv/bin/pip" install --quiet --disable-pip-version-check --no-deps --target "$venv/mistral-finetune" mistral-common==1.5.1
   echo "$wanted" > "$venv/installed.txt"
 fi
-export MISTRAL_COMMON="$PWD/$venv/mistral-finetune"
+export MISTRAL_COMMON="$venv/mistral-finetune"
 work=$(mktemp -d)
 trap 'rm -rf "$work"' EXIT
 go build -o bin/weir ./cmd/weir

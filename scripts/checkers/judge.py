@@ -63,8 +63,15 @@ def serve(name, version, check, arrow=False, raw=False):
         except Skipped as why:
             verdict = {"skipped": str(why)}
         except Exception as why:  # each package has exceptions of its own, and bad data finds others
-            verdict = {"refused": f"{type(why).__name__}: {why}"[:300]}
+            verdict = {"refused": f"{type(why).__name__}: {words(why)}"[:300]}
         print(json.dumps(verdict), file=OUT)
+
+
+def words(why):
+    try:
+        return str(why)
+    except Exception:  # mistral-finetune's own cannot say themselves
+        return "no words"
 
 
 def validate(adapter, value, **options):

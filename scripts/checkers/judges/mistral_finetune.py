@@ -12,7 +12,7 @@ import judge
 from standin import stand_in, without_init
 
 # For tokens and training; the check of a line needs none of them.
-stand_in("torch", "sentencepiece", "simple_parsing", "fire", "cv2")
+stand_in("torch", "sentencepiece", "tiktoken", "simple_parsing", "fire", "cv2")
 without_init("finetune.data")  # its __init__ imports the loader of batches
 from finetune.data.tokenize import build_instruct_sample
 
