@@ -104,7 +104,10 @@ class Reasons:
         return None
 
     def unused(self):
-        entries = [e for i, e in enumerate(self.entries) if i not in self.used] + [e for i, e in enumerate(self.fine) if i not in self.used_fine]
+        """Reasons that nothing needed, but those of judges that did not run."""
+        judges = {judge for names in [*JUDGES.values(), EVERYWHERE] for judge in names}
+        entries = [e for i, e in enumerate(self.entries) if i not in self.used and judges & set(e["judge"])]
+        entries += [e for i, e in enumerate(self.fine) if i not in self.used_fine]
         return [entry["because"] for entry in entries]
 
 
