@@ -317,21 +317,39 @@ func marshalRules(r *Rules, head string) ([]byte, error) {
 	for i := range r.Set {
 		r.Set[i].Hash = r.Set[i].hash()
 	}
+	// Encode goes through YAML's block style, which loses some texts or makes no
+	// YAML of them: the texts are put in afterwards, and marshal sees to their style.
+	blank := *r
+	blank.Set = slices.Clone(r.Set)
+	for i := range blank.Set {
+		for _, text := range blank.Set[i].texts() {
+			if *text != "" {
+				*text = "text"
+			}
+		}
+	}
 	var doc yaml.Node
-	if err := doc.Encode(r); err != nil {
+	if err := doc.Encode(&blank); err != nil {
 		return nil, fmt.Errorf("distill rules: %w", err)
 	}
 	doc.HeadComment = head
-	// Encode goes through YAML, whose block style loses some texts; quote can do
-	// nothing for what is lost already.
 	if set := childOf(&doc, "rules"); set != nil {
-		for i, rule := range r.Set {
-			for key, text := range map[string]string{"title": rule.Title, "text": rule.Text, "replace": rule.Replace} {
-				if node := childOf(set.Content[i], key); node != nil {
-					node.Value = text
+		for i := range r.Set {
+			for key, text := range r.Set[i].texts() {
+				node := childOf(set.Content[i], key)
+				if node == nil {
+					continue
+				}
+				if node.Value = *text; strings.Contains(*text, "\n") {
+					node.Style = yaml.LiteralStyle
 				}
 			}
 		}
 	}
 	return marshal(&doc)
+}
+
+// texts are the fields that hold what others wrote.
+func (rule *Rule) texts() map[string]*string {
+	return map[string]*string{"title": &rule.Title, "text": &rule.Text, "replace": &rule.Replace}
 }

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"io"
 	"os"
+	"path/filepath"
 	"slices"
 
 	"github.com/urfave/cli/v2"
@@ -94,7 +95,11 @@ func runDistillReport(e env, c *cli.Context) (err error) {
 func breakEvens(lk *lake.Lake, report distill.Report, plan distill.Plan, paths []string) ([]distill.BreakEven, error) {
 	if len(paths) == 0 {
 		table, err := priceTable(lk, nil)
-		return report.BreakEven("built-in", table, plan), err
+		name := "built-in"
+		if _, err := os.Stat(filepath.Join(lk.Dir(), lakePrices)); err == nil {
+			name = "the lake's"
+		}
+		return report.BreakEven(name, table, plan), err
 	}
 	var all []distill.BreakEven
 	for _, path := range paths {
