@@ -3,7 +3,8 @@
 
 Usage: between.py [--text] DOCUMENT NAME TEST_OUTPUT
 
-With --text the output is no test's, and goes in as it is, as code.
+With --text the output is no test's, and goes in as it is, as code. An output
+NAME.md goes in as it is.
 """
 import re
 import sys
@@ -15,6 +16,9 @@ lines = []
 for line in open(output, encoding="utf-8"):
     if is_text:
         lines.append(("    " + line).rstrip())
+        continue
+    if output.endswith(".md"):
+        lines.append(line.rstrip())
         continue
     logged = re.match(r"    [a-z_]+_test\.go:\d+: ?(.*)", line)
     if logged:
