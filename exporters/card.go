@@ -11,8 +11,8 @@ import (
 // writeCard writes the dataset card of a finished export beside its files. It
 // stands outside the manifest: people fill in what weir cannot know, and an export
 // that would not change leaves what they wrote alone.
-func (e *exporting) writeCard(ctx context.Context, session *duck.Session, parquet, dir string) error {
-	stats, err := card.Collect(ctx, session, "select * from read_parquet("+duck.Literal(parquet)+")")
+func (e *exporting) writeCard(ctx context.Context, session *duck.Session, examples []string, dir string) error {
+	stats, err := card.Collect(ctx, session, "select * from "+scanParquet(examples...))
 	if err != nil {
 		return fmt.Errorf("card: %w", err)
 	}

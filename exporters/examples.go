@@ -6,7 +6,6 @@ import (
 	"fmt"
 	"io"
 	"os"
-	"path/filepath"
 
 	"github.com/weir-lake/weir/exporters/canonical"
 	"github.com/weir-lake/weir/lake"
@@ -41,11 +40,11 @@ func each(ctx context.Context, lk *lake.Lake, opts Options, visit func(canonical
 		return err
 	}
 	defer func() { err = errors.Join(err, os.RemoveAll(scratch)) }()
-	path := filepath.Join(scratch, "examples.parquet")
-	if err := session.Exec(ctx, "copy (\n"+from.examples+"\n) to "+duck.Literal(path)+" (format parquet, compression zstd, row_group_size 2048)"); err != nil {
+	paths, err := sortedParquet(ctx, session, from.examples, from.order(), scratch)
+	if err != nil {
 		return err
 	}
-	reader, err := canonical.Open(ctx, path)
+	reader, err := canonical.Open(ctx, paths...)
 	if err != nil {
 		return err
 	}

@@ -22,5 +22,3 @@ inner join curated.funnel as funnel on funnel.example_id = examples.example_id
 inner join curated.quality as quality on quality.example_id = examples.example_id
 
 where funnel.fate in ('train', 'validation')
-
-order by examples.example_id

@@ -44,5 +44,3 @@ inner join curated.splits as rejected_side
     and rejected_side.split = pairs.split
 
 where pairs.split in ('train', 'validation')
-
-order by chosen.example_id, pairs.pair_id

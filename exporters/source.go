@@ -39,7 +39,7 @@ where funnel.fate = 'validation'`
 
 // source is where an export's examples come from.
 type source struct {
-	examples         string // query with the columns of canonical.Columns, by example_id
+	examples         string // query with the columns of canonical.Columns, in any order
 	agents           string // query of the names that belong to agents
 	validationGroups string // query of the number of groups that validate
 	tables           []string
@@ -151,7 +151,7 @@ func openDataset(ctx context.Context, lk *lake.Lake, session *duck.Session, ref 
 	}
 	return &source{
 		examples: "select " + strings.Join(canonical.Columns, ", ") + " from " + rows.Table +
-			" where split in ('train', 'validation') order by example_id",
+			" where split in ('train', 'validation')",
 		agents:           "select distinct unnest(agent_names) as name from " + rows.Table + " order by name",
 		validationGroups: "select count(distinct group_id) from " + rows.Table + " where split = 'validation'",
 		tables:           []string{rows.Table}, versions: map[string]int64{rows.Table: rows.Snapshot.Version},

@@ -24,8 +24,8 @@ func readAgents(ctx context.Context, session *duck.Session, query string) (map[s
 	return agents, nil
 }
 
-// write has DuckDB write the examples as sorted Parquet, and streams them into
-// the files of a folder. No row leaves DuckDB as a query result: the driver
+// write has DuckDB write the examples as sorted Parquet files, and streams them
+// into the files of a folder. No row leaves DuckDB as a query result: the driver
 // would hold all of them.
 func (e *exporting) write(ctx context.Context, session *duck.Session, temp, dir string) (err error) {
 	if err := os.MkdirAll(temp, 0o755); err != nil {
@@ -36,11 +36,11 @@ func (e *exporting) write(ctx context.Context, session *duck.Session, temp, dir 
 		return err
 	}
 	defer func() { err = errors.Join(err, os.RemoveAll(scratch)) }()
-	parquet := filepath.Join(scratch, "examples.parquet")
-	if err := session.Exec(ctx, "copy (\n"+e.source.examples+"\n) to "+duck.Literal(parquet)+" (format parquet, compression zstd, row_group_size 2048)"); err != nil {
+	examples, err := sortedParquet(ctx, session, e.source.examples, e.source.order(), scratch)
+	if err != nil {
 		return err
 	}
-	reader, err := canonical.Open(ctx, parquet)
+	reader, err := canonical.Open(ctx, examples...)
 	if err != nil {
 		return err
 	}
@@ -68,7 +68,7 @@ func (e *exporting) write(ctx context.Context, session *duck.Session, temp, dir 
 	if err := e.check(dir); err != nil {
 		return err
 	}
-	if err := e.writeCard(ctx, session, parquet, dir); err != nil {
+	if err := e.writeCard(ctx, session, examples, dir); err != nil {
 		return err
 	}
 	return e.manifest.write(dir)

@@ -19,51 +19,89 @@ import (
 // batchRows is how many examples are in memory as Go values at a time.
 const batchRows = 256
 
-// Reader reads examples from a Parquet file in the file's order, a batch at a
-// time. Its memory is that of a row group, whatever the length of the file.
+// Reader reads examples from Parquet files in the files' order, a batch at a
+// time. Its memory is that of a row group, whatever their number and length.
 type Reader struct {
-	file    *file.Reader
+	ctx     context.Context
+	paths   []string // that are not open yet
+	rows    int64
+	file    *file.Reader // nil: none is open
 	records pqarrow.RecordReader
 }
 
-// Open opens a Parquet file that has the columns of Columns. It is to be closed.
-func Open(ctx context.Context, path string) (*Reader, error) {
+// Open opens Parquet files that have the columns of Columns. It is to be closed.
+func Open(ctx context.Context, paths ...string) (*Reader, error) {
+	r := &Reader{ctx: ctx, paths: paths}
+	for _, path := range paths {
+		one, err := file.OpenParquetFile(path, false)
+		if err != nil {
+			return nil, fmt.Errorf("%s: %w", path, err)
+		}
+		r.rows += one.NumRows()
+		if err := one.Close(); err != nil {
+			return nil, fmt.Errorf("%s: %w", path, err)
+		}
+	}
+	return r, nil
+}
+
+// Rows is the number of examples in the files.
+func (r *Reader) Rows() int64 { return r.rows }
+
+// Next gives the next examples, io.EOF after the last.
+func (r *Reader) Next() ([]Example, error) {
+	for {
+		if r.file == nil {
+			if len(r.paths) == 0 {
+				return nil, io.EOF
+			}
+			if err := r.open(r.paths[0]); err != nil {
+				return nil, fmt.Errorf("%s: %w", r.paths[0], err)
+			}
+			r.paths = r.paths[1:]
+		}
+		record, err := r.records.Read()
+		switch {
+		case err == nil && record != nil:
+			return decode(record)
+		case err != nil && !errors.Is(err, io.EOF):
+			return nil, fmt.Errorf("read examples: %w", err)
+		}
+		if err := r.Close(); err != nil {
+			return nil, fmt.Errorf("read examples: %w", err)
+		}
+	}
+}
+
+func (r *Reader) open(path string) error {
 	// Arrow reads whole column chunks unless it is told to stream them.
 	props := parquet.NewReaderProperties(memory.NewGoAllocator())
 	props.BufferedStreamEnabled = true
 	parquetFile, err := file.OpenParquetFile(path, false, file.WithReadProps(props))
 	if err != nil {
-		return nil, fmt.Errorf("%s: %w", path, err)
+		return err
 	}
 	arrowFile, err := pqarrow.NewFileReader(parquetFile, pqarrow.ArrowReadProperties{BatchSize: batchRows}, memory.NewGoAllocator())
 	if err != nil {
-		return nil, errors.Join(fmt.Errorf("%s: %w", path, err), parquetFile.Close())
+		return errors.Join(err, parquetFile.Close())
 	}
-	records, err := arrowFile.GetRecordReader(ctx, nil, nil)
+	records, err := arrowFile.GetRecordReader(r.ctx, nil, nil)
 	if err != nil {
-		return nil, errors.Join(fmt.Errorf("%s: %w", path, err), parquetFile.Close())
+		return errors.Join(err, parquetFile.Close())
 	}
-	return &Reader{file: parquetFile, records: records}, nil
+	r.file, r.records = parquetFile, records
+	return nil
 }
 
-// Rows is the number of examples in the file.
-func (r *Reader) Rows() int64 { return r.file.NumRows() }
-
-// Next gives the next examples, io.EOF after the last.
-func (r *Reader) Next() ([]Example, error) {
-	record, err := r.records.Read()
-	if errors.Is(err, io.EOF) || err == nil && record == nil {
-		return nil, io.EOF
-	} else if err != nil {
-		return nil, fmt.Errorf("read examples: %w", err)
-	}
-	return decode(record)
-}
-
-// Close closes the file.
+// Close closes the file that is open.
 func (r *Reader) Close() error {
+	if r.file == nil {
+		return nil
+	}
 	r.records.Release()
-	return r.file.Close()
+	err := r.file.Close()
+	r.file, r.records = nil, nil
+	return err
 }
 
 // Columns are the columns of the file in the order of the fields of Example.
