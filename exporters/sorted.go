@@ -12,7 +12,7 @@ import (
 )
 
 // sortAtOnce is how many rows are sorted in one go.
-const sortAtOnce = 50_000
+const sortAtOnce = 20_000
 
 // order is what an export's rows are sorted by.
 func (s *source) order() string {
@@ -26,7 +26,8 @@ func (s *source) order() string {
 // dir, sorted within each file and from file to file, and gives their paths. To
 // sort all rows at once takes memory for a good part of them; so they are first
 // dealt to files by the first letter of example_id, which are sorted one after
-// the other.
+// the other, in parts where one is large. More files at a time take more memory
+// than they save: each has buffers of its own.
 func sortedParquet(ctx context.Context, session *duck.Session, query, order, dir string) (paths []string, err error) {
 	dealt := filepath.Join(dir, "dealt")
 	// What a partition buffers counts for all threads: the default holds half a
@@ -45,31 +46,57 @@ func sortedParquet(ctx context.Context, session *duck.Session, query, order, dir
 	if err := session.Exec(ctx, "set preserve_insertion_order = true"); err != nil {
 		return nil, err
 	}
-	letters, err := filepath.Glob(filepath.Join(dealt, "letter=*"))
-	if err != nil {
-		return nil, err
-	}
-	slices.Sort(letters)
 	sortInto := func(from string) error {
 		path := filepath.Join(dir, fmt.Sprintf("sorted-%05d.parquet", len(paths)))
 		paths = append(paths, path)
 		return session.Exec(ctx, "copy (select * from "+from+" order by "+order+") to "+duck.Literal(path)+" (format parquet, compression snappy, row_group_size 2048)")
 	}
+	letters, err := filepath.Glob(filepath.Join(dealt, "letter=*"))
 	switch {
+	case err != nil:
+		return nil, err
 	case len(letters) == 0:
 		return paths, sortInto("(\n" + query + "\n)")
 	case rows <= sortAtOnce:
 		return paths, sortInto(scanParquet(filepath.Join(dealt, "*", "*.parquet")))
 	}
+	slices.Sort(letters)
 	for _, letter := range letters {
-		if err := sortInto(scanParquet(filepath.Join(letter, "*.parquet"))); err != nil {
+		parts, err := partsOf(ctx, session, scanParquet(filepath.Join(letter, "*.parquet")))
+		if err != nil {
 			return nil, err
+		}
+		for _, part := range parts {
+			if err := sortInto(part); err != nil {
+				return nil, err
+			}
 		}
 		if err := os.RemoveAll(letter); err != nil {
 			return nil, err
 		}
 	}
 	return paths, nil
+}
+
+// partsOf divides a scan into ranges of example_id that are sorted in one go
+// each, in order.
+func partsOf(ctx context.Context, session *duck.Session, scan string) ([]string, error) {
+	bounds, err := session.Strings(ctx, fmt.Sprintf(`
+		select min(example_id) as start
+		from (select example_id, (row_number() over (order by example_id) - 1) // %d as part from %s)
+		group by part
+		order by start`, sortAtOnce, scan))
+	if err != nil {
+		return nil, err
+	}
+	parts := make([]string, len(bounds))
+	for i, from := range bounds {
+		parts[i] = scan + " where example_id >= " + duck.Literal(from)
+		if i+1 < len(bounds) {
+			parts[i] += " and example_id < " + duck.Literal(bounds[i+1])
+		}
+	}
+	return parts, nil
 }
 
 // scanParquet reads files as they are: what their folders are called is no column.

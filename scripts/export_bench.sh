@@ -31,7 +31,7 @@ for rows in "${@:-100000 1000000}"; do
     fi
     rm -rf "$work/out"
     measured export ./bin/weir export --lake "$lake" --target openai --out "$work/out" --quiet
-    row 'weir export' "$(cat "$work"/out/* | wc -c)"
+    row 'weir export' "$(find "$work/out" -maxdepth 1 -type f -exec cat {} + | wc -c)"
     measured again ./bin/weir export --lake "$lake" --target openai --out "$work/out" --quiet --if-changed
     row 'weir export, unchanged' 0
     rm -rf "$work/out"
