@@ -356,6 +356,7 @@ func (h *historian) others() []lake.Event {
 	}
 	return append(events,
 		h.event("weir.training.state.v1", "weir://tests", "run-1", &lake.TrainingRun{RunID: "run-1", ResultModel: "m-9", Dataset: "d", DatasetVersion: "1", State: "succeeded"}),
+		h.event("weir.model.decided.v1", "weir://tests", "model:m-9", &lake.ModelDecision{RunID: "run-1", Model: "m-9", Decision: "promoted", Alias: "production", Reason: "passed"}),
 		h.config("prices", "ours", `[{"model_prefix":"m","input_usd_per_mtok":0.7,"output_usd_per_mtok":1.3}]`))
 }
 
