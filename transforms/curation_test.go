@@ -32,10 +32,7 @@ func TestCuration(t *testing.T) {
 	loadTexts(t, session, texts)
 
 	start := time.Now()
-	pairRows := "create table found as " + readSQL(t, "duplicate_pairs.sql")
-	if err := session.Exec(t.Context(), pairRows); err != nil {
-		t.Fatal(err)
-	}
+	makePairs(t, session)
 	exactTime := time.Since(start)
 	found := pairSet(t, session, "select left_id, right_id from found where jaccard >= 0.8")
 
@@ -161,10 +158,12 @@ func loadTexts(t *testing.T, session *duck.Session, texts []plantedText) {
 		}
 	}
 	exec(`create table curated.example_sketches as select printf('%09d', id) as example_id, said, []::bigint[] as seen, said as target,
-		md5(said::varchar) as sketch_hash, '' as context_hash, '' as frame_hash, 'none' as boilerplate_version from raw`)
+		md5(said::varchar) as sketch_hash, '' as context_hash, '' as frame_hash, 'none' as boilerplate_version,
+		printf('%09d', id) as subject_id, null::timestamptz as started_at from raw`)
 	exec("create table curated.example_keys as select example_id, example_id as content_hash from curated.example_sketches")
 	exec("create table curated.quality as select example_id, 'keep' as verdict, 0.5 as success_score from curated.example_sketches")
 	exec("create table curated.lineage (child_id varchar, root_id varchar, method varchar)")
+	exec("create table curated.configs (kind varchar, content varchar, hash varchar, occurred_at timestamptz, event_id varchar)")
 }
 
 // minHashPairs is the other way to propose pairs: three rounds of buckets, then

@@ -1,6 +1,7 @@
 package transforms
 
 import (
+	"bytes"
 	"encoding/json"
 	"fmt"
 	"math/rand/v2"
@@ -44,6 +45,7 @@ func history(t *testing.T, seed uint64, conversations int, read func([]record) [
 	add := func(kind string, events ...lake.Event) {
 		changes = append(changes, change{kind, h.records(events)})
 	}
+	add("order of shingles", h.shingleLevels())
 	add("old conversations go on", h.goOn(changes[0].records)...)
 	add("late events", h.held...)
 	add("redelivered, and read again by a better parser", h.redelivered(changes[0].records)...)
@@ -380,14 +382,31 @@ func (h *historian) config(kind, name, content string) lake.Event {
 	return h.event("weir.config.set.v1", "weir://tests", "config:"+kind, &lake.Config{Kind: kind, Name: name, Content: content, Hash: lake.StableID(kind, content)})
 }
 
-// boilerplate freezes the shingles that most examples share.
-func (h *historian) boilerplate() lake.Event {
+func (h *historian) countShingles() map[int64]int {
 	count := map[int64]int{}
 	for _, e := range h.examples {
 		for _, shingle := range e.Shingles {
 			count[shingle]++
 		}
 	}
+	return count
+}
+
+// shingleLevels freezes the order of shingles: what follows is compared by it.
+func (h *historian) shingleLevels() lake.Event {
+	frozen := levels{Examples: int64(len(h.examples))}
+	digits := bytes.Repeat([]byte{'0'}, levelSlots)
+	for shingle, n := range h.countShingles() {
+		digits[shingle%levelSlots] = max(digits[shingle%levelSlots], byte('0'+min(n/2, 7)))
+	}
+	frozen.Levels = string(digits)
+	content, _ := json.Marshal(frozen)
+	return h.config("shingle_levels", "", string(content))
+}
+
+// boilerplate freezes the shingles that most examples share.
+func (h *historian) boilerplate() lake.Event {
+	count := h.countShingles()
 	var shingles []int64
 	for shingle, n := range count {
 		if n > 4 {

@@ -3,16 +3,13 @@
 -- grain:   one row per pair that was compared and came near
 -- key:     left_id, right_id
 -- scope:   all
--- inputs:  curated.example_keys, curated.example_sketches, curated.lineage, curated.quality
+-- inputs:  curated.example_keys, curated.example_prefixes, curated.lineage, curated.quality, curated.sketch_pairs
 -- rules:   (semantics §3)
 --   exact       equal content_hash: texts, calls, weights, tools and response format; a different answer to the
 --               same context, or the same words under other tools or another format, are no duplicates
 --   survivor    a kept example before a dropped one, an original before what was made from it, then the higher
 --               success_score, then the shorter id, then the lesser id
---   candidates  prefix filter: two sets of n and m shingles whose Jaccard index is at least t share one of the
---               first n − ⌈t n⌉ + 1 and m − ⌈t m⌉ + 1 shingles in any fixed order, the rarest first; so none is
---               missed. Where more than 64 share a shingle, all are compared with the best 64 of them, as a
---               cluster of thousands would else have millions of pairs. Equal sketches are compared once
+--   candidates  curated.sketch_pairs has all that may be near, and what they share; equal sketches are compared once
 --   near        what was said (calls, without tool results) and the targets are both at least 0.8 alike
 --   grouped     what was said, or that with tool results, is at least 0.8 alike, or, of those that were compared,
 --               the smaller of two sets of 30 and more shingles is at least 0.95 contained: not for two sides of a split;
@@ -71,110 +68,15 @@ exact as (
 ),
 
 sketched as (
-    select ranked.rank_no, sketches.example_id, sketches.sketch_hash
+    select ranked.rank_no, prefixes.*
 
-    from curated.example_sketches as sketches
+    from curated.example_prefixes as prefixes
 
-    inner join ranked on ranked.example_id = sketches.example_id
+    inner join ranked on ranked.example_id = prefixes.example_id
 ),
 
 firsts as (
-    select sketch_hash, arg_min(example_id, rank_no) as example_id, min(rank_no) as rank_no
-
-    from sketched
-
-    group by sketch_hash
-),
-
-sets as (
-    select firsts.example_id, firsts.rank_no, 'said' as kind, sketches.said as items
-
-    from firsts
-
-    inner join curated.example_sketches as sketches on sketches.example_id = firsts.example_id
-
-    where len(sketches.said) > 0
-
-    union all
-
-    select
-        firsts.example_id,
-        firsts.rank_no,
-        'both' as kind,
-        list_distinct(list_concat(sketches.said, sketches.seen)) as items,
-
-    from firsts
-
-    inner join curated.example_sketches as sketches on sketches.example_id = firsts.example_id
-
-    where len(sketches.seen) > 0
-),
-
-items as (
-    select example_id, rank_no, kind, len(items) as size, unnest(items) as item from sets
-),
-
-frequencies as materialized (
-    -- What occurs once joins nothing, but counts as rarest in the order.
-    select kind, item, count(*) as frequency from items group by kind, item having count(*) > 1
-),
-
--- What is shared, the rarest first: frequency and shingle (60 bits) as one
--- number, since sorting a list costs a fraction of numbering rows in a window.
-shared as (
-    select
-        items.kind,
-        items.rank_no,
-        items.size,
-        list_sort(list(frequencies.frequency::HUGEINT * 1152921504606846976 + items.item)) as ordered,
-
-    from items
-
-    inner join frequencies on frequencies.kind = items.kind and frequencies.item = items.item
-
-    group by items.kind, items.rank_no, items.size
-),
-
-first_shared as (
-    select
-        kind,
-        rank_no,
-        size,
-        unnest(ordered[:len(ordered) - ceil(0.8 * size - 1e-9)::BIGINT + 1]) as item,
-        generate_subscripts(ordered[:len(ordered) - ceil(0.8 * size - 1e-9)::BIGINT + 1], 1) + size - len(ordered) as place,
-
-    from shared
-
-    -- Nothing of its prefix is shared: a slice would count from the end.
-    where len(ordered) >= ceil(0.8 * size - 1e-9)
-),
-
-prefixes as materialized (
-    select
-        kind,
-        item,
-        rank_no,
-        size,
-        size - place + 1 as rest,
-        row_number() over (partition by kind, item order by rank_no) as bucket_no,
-
-    from first_shared
-),
-
-candidates as (
-    select distinct better.rank_no as left_no, worse.rank_no as right_no
-
-    from prefixes as better
-
-    inner join prefixes as worse
-        on worse.kind = better.kind
-        and worse.item = better.item
-        and worse.bucket_no > better.bucket_no
-        and least(worse.size, better.size) >= 0.8 * greatest(worse.size, better.size) - 1e-9
-        -- From the first that they share on, enough must be left to share.
-        and least(worse.rest, better.rest) >= 0.8 / 1.8 * (worse.size + better.size) - 1e-9
-
-    where better.bucket_no <= 64
+    select * from sketched qualify row_number() over (partition by sketch_hash order by rank_no) = 1
 ),
 
 methods as (
@@ -228,33 +130,23 @@ relatives as (
 ),
 
 chosen as (
-    select left_no, right_no, null::DOUBLE as target_threshold, null::DOUBLE as asked_threshold from candidates
+    select
+        least(a.rank_no, b.rank_no) as left_no,
+        greatest(a.rank_no, b.rank_no) as right_no,
+        null::DOUBLE as target_threshold,
+        null::DOUBLE as asked_threshold,
+
+    from curated.sketch_pairs as pairs
+
+    inner join firsts as a on a.sketch_hash = pairs.left_sketch
+
+    inner join firsts as b on b.sketch_hash = pairs.right_sketch
+
+    where pairs.is_candidate
 
     union all
 
     select left_no, right_no, target_threshold, asked_threshold from relatives
-),
-
-involved as (
-    select left_no as rank_no from chosen union select right_no from chosen
-),
-
--- The union of what is said and seen is made once for each example, not for
--- each pair: most of the time went there.
-compared as (
-    select
-        ranked.rank_no,
-        sketches.*,
-        case
-            when len(sketches.seen) = 0 then sketches.said
-            else list_distinct(list_concat(sketches.said, sketches.seen))
-        end as said_or_seen,
-
-    from involved
-
-    inner join ranked on ranked.rank_no = involved.rank_no
-
-    inner join curated.example_sketches as sketches on sketches.example_id = ranked.example_id
 ),
 
 sizes as (
@@ -268,31 +160,25 @@ sizes as (
         a.boilerplate_version,
         a.frame_hash = b.frame_hash as is_same_frame,
         a.context_hash = b.context_hash as is_same_context,
-        len(a.said) as left_size,
-        len(b.said) as right_size,
-        len(list_intersect(a.said, b.said)) as common,
-        len(a.target) + len(b.target) as target_sizes,
-        len(list_intersect(a.target, b.target)) as target_common,
-        -- Asked is what was said and is in no target; counted by unions, without a set difference.
-        case when chosen.asked_threshold is not null then
-            len(list_distinct(list_concat(a.said, a.target))) - len(a.target)
-            + len(list_distinct(list_concat(b.said, b.target))) - len(b.target)
-        end as asked_sizes,
-        case when chosen.asked_threshold is not null then
-            len(list_distinct(list_concat(list_intersect(a.said, b.said), list_concat(a.target, b.target))))
-            - len(list_distinct(list_concat(a.target, b.target)))
-        end as asked_common,
-        len(a.said_or_seen) + len(b.said_or_seen) as both_sizes,
-        case
-            when len(a.seen) + len(b.seen) = 0 then common
-            else len(list_intersect(a.said_or_seen, b.said_or_seen))
-        end as both_common,
+        a.said_size as left_size,
+        b.said_size as right_size,
+        pairs.said_common as common,
+        a.target_size + b.target_size as target_sizes,
+        pairs.target_common,
+        case when chosen.asked_threshold is not null then pairs.asked_sizes end as asked_sizes,
+        case when chosen.asked_threshold is not null then pairs.asked_common end as asked_common,
+        a.both_size + b.both_size as both_sizes,
+        pairs.both_common,
 
     from chosen
 
-    inner join compared as a on a.rank_no = chosen.left_no
+    inner join sketched as a on a.rank_no = chosen.left_no
 
-    inner join compared as b on b.rank_no = chosen.right_no
+    inner join sketched as b on b.rank_no = chosen.right_no
+
+    inner join curated.sketch_pairs as pairs
+        on pairs.left_sketch = least(a.sketch_hash, b.sketch_hash)
+        and pairs.right_sketch = greatest(a.sketch_hash, b.sketch_hash)
 ),
 
 measured as (
@@ -380,14 +266,14 @@ spread as (
     select
         firsts.example_id,
         sketched.example_id,
-        sketches.boilerplate_version,
+        firsts.boilerplate_version,
         true,
         true,
-        len(sketches.said),
-        len(sketches.said),
-        len(sketches.said),
-        2 * len(sketches.target),
-        len(sketches.target),
+        firsts.said_size,
+        firsts.said_size,
+        firsts.said_size,
+        2 * firsts.target_size,
+        firsts.target_size,
         0,
         0,
         1.0,
@@ -402,10 +288,8 @@ spread as (
 
     inner join sketched on sketched.sketch_hash = firsts.sketch_hash and sketched.rank_no > firsts.rank_no
 
-    inner join curated.example_sketches as sketches on sketches.example_id = firsts.example_id
-
     -- Two without a word of their own, such as pictures alone, are not alike for that.
-    where len(sketches.said) > 0
+    where firsts.said_size > 0
 ),
 
 verified as (

@@ -10,6 +10,7 @@ import (
 	"time"
 
 	"github.com/weir-lake/weir/lake"
+	"github.com/weir-lake/weir/lake/derive"
 	"github.com/weir-lake/weir/lake/duck"
 )
 
@@ -109,10 +110,12 @@ func loadSketches(t *testing.T, session *duck.Session, sets [][]int64, order []i
 		"create schema if not exists curated",
 		`create table raw as select unnest(from_json(` + duck.Literal(string(text)) + `, '[{"id":"VARCHAR","said":"BIGINT[]","content":"VARCHAR"}]'), recursive := true)`,
 		`create table curated.example_sketches as select id as example_id, said, []::bigint[] as seen, said as target,
-			md5(said::varchar) as sketch_hash, '' as context_hash, '' as frame_hash, 'none' as boilerplate_version from raw`,
+			md5(said::varchar) as sketch_hash, '' as context_hash, '' as frame_hash, 'none' as boilerplate_version,
+			id as subject_id, null::timestamptz as started_at from raw`,
 		"create table curated.example_keys as select id as example_id, content as content_hash from raw",
 		"create table curated.quality as select id as example_id, 'keep' as verdict, 0.5 as success_score from raw",
 		"create table curated.lineage (child_id varchar, root_id varchar, method varchar)",
+		"create table curated.configs (kind varchar, content varchar, hash varchar, occurred_at timestamptz, event_id varchar)",
 	} {
 		if err := session.Exec(t.Context(), stmt); err != nil {
 			t.Fatal(err)
@@ -122,18 +125,36 @@ func loadSketches(t *testing.T, session *duck.Session, sets [][]int64, order []i
 
 func pairRows(t *testing.T, session *duck.Session) []string {
 	t.Helper()
-	query, err := files.ReadFile("duplicate_pairs.sql")
-	if err != nil {
-		t.Fatal(err)
-	}
-	if err := session.Exec(t.Context(), "create table found as "+strings.TrimSuffix(strings.TrimSpace(string(query)), ";")); err != nil {
-		t.Fatal(err)
-	}
+	makePairs(t, session)
 	rows, err := session.Strings(t.Context(), "select found::varchar from found order by 1")
 	if err != nil {
 		t.Fatal(err)
 	}
 	return rows
+}
+
+// makePairs makes the tables from sketches to pairs, and names the pairs found.
+func makePairs(t *testing.T, session *duck.Session) {
+	t.Helper()
+	all := tables(t)
+	for _, name := range []string{"curated.shingle_levels", "curated.example_prefixes", "curated.sketch_pairs", "curated.duplicate_pairs"} {
+		table := all[slices.IndexFunc(all, func(table *derive.Table) bool { return table.Name == name })]
+		if table.Before {
+			if err := session.RegisterQuery(t.Context(), name, duck.EmptySelect(table.Columns)); err != nil {
+				t.Fatal(err)
+			}
+		}
+		into := "main.made_" + strings.TrimPrefix(name, "curated.")
+		if err := table.Make(t.Context(), session, into); err != nil {
+			t.Fatal(err)
+		}
+		if err := session.RegisterQuery(t.Context(), name, "select * from "+into); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if err := session.Exec(t.Context(), "create view found as select * from curated.duplicate_pairs"); err != nil {
+		t.Fatal(err)
+	}
 }
 
 // TestLargeClustersWait shows that a cluster above the cap loses its exact

@@ -24,7 +24,7 @@ func Tables(erasureKey []byte) ([]*derive.Table, error) {
 	if err != nil {
 		return nil, err
 	}
-	for _, step := range []derive.Step{erased(erasureKey), thresholds, splitGroups, duplicateClusters} {
+	for _, step := range []derive.Step{erased(erasureKey), thresholds, shingleLevels, splitGroups, duplicateClusters} {
 		tables = append(tables, step.Table())
 	}
 	return tables, nil

@@ -776,6 +776,70 @@ func TestAChangedQueryIsBuiltAgain(t *testing.T) {
 	}
 }
 
+// TestATableReadsItselfAsItWas breaks the promise that what was there before
+// changes no row, to show when it is there: after the same query alone.
+func TestATableReadsItselfAsItWas(t *testing.T) {
+	text := `-- What was said, and whether it was there before.
+--
+-- grain:   one row per content
+-- key:     content
+-- scope:   all
+-- inputs:  events.chat_messages, curated.seen (before)
+-- columns:
+--   content   VARCHAR  text
+--   is_known  BOOLEAN  it was there
+select distinct content, content in (select content from curated.seen) as is_known from events.chat_messages`
+	w := newWorld(t)
+	known := func(text string, opts Options) string {
+		t.Helper()
+		table, err := Parse("seen.sql", "curated", text)
+		if err != nil {
+			t.Fatal(err)
+		}
+		w.build([]*Table{table}, opts)
+		var counts string
+		if err := w.session.Get(t.Context(), "select count(*) || ' ' || count_if(is_known) from curated.seen", &counts); err != nil {
+			t.Fatal(err)
+		}
+		return counts
+	}
+	said := func(id, content string) {
+		w.append("events.chat_messages", map[string]any{"id": id, "subject": "s", "content": content})
+	}
+	said("1", "one")
+	for _, step := range []struct {
+		about, content, query string
+		opts                  Options
+		want                  string
+	}{
+		{"first build", "two", text, Options{}, "2 0"},
+		{"new rows", "three", text, Options{}, "3 2"},
+		{"another query", "four", text + " where true", Options{}, "4 0"},
+		{"the same again", "five", text + " where true", Options{}, "5 4"},
+		{"a full build", "six", text + " where true", Options{Full: true}, "6 0"},
+	} {
+		said(step.content, step.content)
+		if got := known(step.query, step.opts); got != step.want {
+			t.Errorf("%s: contents and known ones %s, want %s", step.about, got, step.want)
+		}
+	}
+	for _, bad := range []string{
+		strings.Replace(text, " (before)", "", 1),
+		strings.Replace(strings.Replace(text, "scope:   all", "scope:   row", 1), "--   is_known", "--   subject_id VARCHAR  subject\n--   is_known", 1),
+	} {
+		if _, err := Parse("seen.sql", "curated", bad); err == nil || !strings.Contains(err.Error(), "may read itself, as curated.seen (before)") {
+			t.Errorf("%v", err)
+		}
+	}
+	table, err := Parse("seen.sql", "curated", strings.Replace(text, "in (select content from curated.seen)", "is null", 1))
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := table.Check(t.Context(), w.session); err == nil || !strings.Contains(err.Error(), "curated.seen (before)") {
+		t.Errorf("a query that does not read itself: %v", err)
+	}
+}
+
 func TestOnlyBuildsWhatIsNeeded(t *testing.T) {
 	w := newWorld(t)
 	w.append("events.chat_messages", w.lines(0, 5)...)

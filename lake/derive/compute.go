@@ -116,7 +116,17 @@ func (b *builder) divide(ctx context.Context, t *Table, live *lake.Snapshot, p p
 
 // compute makes the rows of some subjects (all, where part is empty) in a new
 // scratch table.
-func (b *builder) compute(ctx context.Context, t *Table, part string) (result string, err error) {
+func (c *change) compute(ctx context.Context, part string) (result string, err error) {
+	b, t := c.b, c.table
+	if t.Before {
+		rows := duck.EmptySelect(t.Columns)
+		if c.plan.before {
+			rows = "select * from " + b.scan(c.live, c.live.Files)
+		}
+		if err := b.session.RegisterQuery(ctx, t.Name, rows); err != nil {
+			return "", err
+		}
+	}
 	for _, input := range t.Inputs {
 		query, err := b.inputQuery(ctx, t, input, part)
 		if err != nil {

@@ -29,6 +29,8 @@
 //   - row: the same for tables over events, where besides an event's id decides:
 //     all events with one id are looked at together, whatever their subjects.
 //   - all: no promise. The table is computed from scratch, so it must be narrow.
+//     It may read its own rows, as they were, to spare work: its name stands
+//     among the inputs, marked (before). They must never change what comes out.
 //
 // However a table was computed, only the subjects whose rows differ from those
 // in the lake are replaced, so that a table downstream of it is touched by these

@@ -183,6 +183,13 @@ func (p *headerParser) finish(end int) error {
 	}
 	for _, text := range splitList(p.texts["inputs"]) {
 		table, mark, marked := strings.Cut(text, " ")
+		if table == t.Name {
+			if t.Scope != ScopeAll || strings.TrimSpace(mark) != "(before)" {
+				return p.fail(p.seen["inputs"], "a table of scope all may read itself, as %s (before)", t.Name)
+			}
+			t.Before = true
+			continue
+		}
 		if !tableName.MatchString(table) || marked && strings.TrimSpace(mark) != "(whole)" {
 			return p.fail(p.seen["inputs"], "%q is not layer.table or layer.table (whole)", text)
 		}

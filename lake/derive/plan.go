@@ -67,6 +67,7 @@ type plan struct {
 	inputs  map[string]int64 // to be recorded
 	query   string
 	moved   bool // the record says something else
+	before  bool // the live rows are of the same query
 }
 
 // makePlan compares the record with the inputs. Live is nil where the table
@@ -94,7 +95,7 @@ func (b *builder) makePlan(ctx context.Context, t *Table, table *lake.Table, liv
 	if last == nil || last.Query != p.query || len(last.Inputs) != len(p.inputs) {
 		return p, nil
 	}
-	p.moved = false
+	p.moved, p.before = false, true
 	var touched []string
 	whole := false
 	for _, input := range t.Inputs {

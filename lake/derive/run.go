@@ -73,8 +73,11 @@ func (t *Table) Check(ctx context.Context, session *duck.Session) error {
 	if err != nil {
 		return err
 	}
+	if t.Before && !slices.Contains(reads, t.Name) {
+		return fmt.Errorf("%s: the header has %s (before) among its inputs, but the query does not read it", t.File, t.Name)
+	}
 	for _, table := range reads {
-		if _, ok := t.input(table); !ok {
+		if _, ok := t.input(table); !ok && !(t.Before && table == t.Name) {
 			return fmt.Errorf("%s: the query reads %s, which is not among the header's inputs", t.File, table)
 		}
 	}

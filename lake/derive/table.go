@@ -60,6 +60,10 @@ type Table struct {
 	Scope   Scope
 	Order   string // column that tells when a subject was first seen; may be empty
 	Columns []lake.Column
+	// Before says that the query reads the table's own rows, as the same query
+	// made them last; there are none after another query, or in a full build.
+	// They may spare it work and never change a row.
+	Before bool
 
 	query string // the file's text, without a closing semicolon
 	step  *Step

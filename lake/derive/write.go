@@ -157,7 +157,7 @@ func (c *change) write(ctx context.Context, progress func(batch, batches int)) e
 // their number stays bounded.
 func (c *change) batch(ctx context.Context, part string, single bool) error {
 	b := c.b
-	result, err := b.compute(ctx, c.table, part)
+	result, err := c.compute(ctx, part)
 	if err != nil {
 		return err
 	}

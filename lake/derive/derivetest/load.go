@@ -20,7 +20,11 @@ import (
 // load puts the inputs of a table into the session: rows in a table of schema
 // fixture, and over it a view with the input's own name.
 func load(ctx context.Context, session *duck.Session, table *derive.Table, tables []*derive.Table, rows map[string][]byte) error {
-	for _, input := range table.Inputs {
+	inputs := table.Inputs
+	if table.Before {
+		inputs = append(slices.Clone(inputs), derive.Input{Table: table.Name})
+	}
+	for _, input := range inputs {
 		columns, ok := derive.InputColumns(input.Table, tables)
 		if !ok {
 			return fmt.Errorf("%s: input %s: no such table", table.Name, input.Table)
