@@ -20,8 +20,11 @@ const (
 	levelSlots  = 1 << 18 // as in example_prefixes.sql
 	levelSample = 50_000  // examples that are counted, at most
 	levelMost   = 1 << 16 // shingles that have a level above 0, at most
-	levelLeast  = 1_000   // examples below which nothing is frozen: all is quick
 )
+
+// ShinglesLeast is the number of examples below which no order of shingles is
+// frozen: all is quick.
+const ShinglesLeast = 1_000
 
 // shingleLevels makes curated.shingle_levels. It is a step in Go because the
 // sketches are to be read only where nothing is frozen.
@@ -103,7 +106,7 @@ func ShingleLevels(ctx context.Context, session *duck.Session, now time.Time) (*
 	if err != nil {
 		return nil, fmt.Errorf("order of shingles: %w", err)
 	}
-	if examples < max(levelLeast, 2*before) {
+	if examples < max(ShinglesLeast, 2*before) {
 		return nil, nil
 	}
 	counted, err := countLevels(ctx, session)

@@ -11,6 +11,8 @@
 --               m − ⌈t m⌉ + 1 shingles in any fixed order, that of curated.example_prefixes; so none is missed. Where
 --               more than 64 share a shingle, all are compared with the best 64 of them, as a cluster of thousands
 --               would else have millions of pairs; best is as in curated.duplicate_pairs
+--               Left out is what cannot have that index by what the two prefixes share: up to where the first ends,
+--               all is known, and behind it no more is shared than is left
 --   relatives   what comes from one root is compared whatever it shares
 --   counts      depend on the two sketches alone: those that were counted before are taken from there
 -- columns:
@@ -19,7 +21,7 @@
 --   is_candidate   BOOLEAN  they share a shingle of their prefixes
 --   said_common    BIGINT   shingles that both say
 --   both_common    BIGINT   shingles that both say or have in tool results
---   target_common  BIGINT   shingles of both's targets
+--   target_common  BIGINT   shingles of both's targets; null where they are far from alike
 --   asked_sizes    BIGINT   of relatives: shingles that one says and has in no target, and of the other, added
 --   asked_common   BIGINT   of relatives: shingles that both say and neither has in a target
 with ranked as (
@@ -48,13 +50,15 @@ firsts as (
     group by sketch_hash
 ),
 
-placed as (
+-- After says how many shingles come behind the prefix, last which is its last.
+sets as (
     select
         firsts.rank_no,
         'said' as kind,
         prefixes.said_size as size,
-        unnest(prefixes.said_prefix) as item,
-        prefixes.said_size - generate_subscripts(prefixes.said_prefix, 1) + 1 as rest,
+        prefixes.said_prefix as prefix,
+        prefixes.said_size - len(prefixes.said_prefix) as after,
+        prefixes.said_prefix[-1] as last,
 
     from firsts
 
@@ -66,12 +70,19 @@ placed as (
         firsts.rank_no,
         'both' as kind,
         prefixes.both_size as size,
-        unnest(prefixes.both_prefix) as item,
-        prefixes.both_size - generate_subscripts(prefixes.both_prefix, 1) + 1 as rest,
+        prefixes.both_prefix as prefix,
+        prefixes.both_size - len(prefixes.both_prefix) as after,
+        prefixes.both_prefix[-1] as last,
 
     from firsts
 
     inner join curated.example_prefixes as prefixes on prefixes.example_id = firsts.example_id
+
+    where prefixes.seen_size > 0
+),
+
+placed as (
+    select kind, rank_no, unnest(prefix) as item from sets
 ),
 
 -- Most shingles stand in one example alone: those that do not are found
@@ -80,7 +91,7 @@ shared as (
     select kind, item from placed group by kind, item having count(*) > 1
 ),
 
-prefixes as materialized (
+buckets as materialized (
     select placed.*, row_number() over (partition by placed.kind, placed.item order by placed.rank_no) as bucket_no
 
     from placed
@@ -88,20 +99,44 @@ prefixes as materialized (
     inner join shared on shared.kind = placed.kind and shared.item = placed.item
 ),
 
-candidates as (
-    select distinct better.rank_no as left_no, worse.rank_no as right_no
+-- Shingles that an example may share with worse ones without being compared
+-- for their sake.
+crowded as (
+    select kind, rank_no, count(*) as crowded_count from buckets where bucket_no > 64 group by kind, rank_no
+),
 
-    from prefixes as better
+met as (
+    select better.kind, better.rank_no as left_no, worse.rank_no as right_no, count(*) as common
 
-    inner join prefixes as worse
+    from buckets as better
+
+    inner join buckets as worse
         on worse.kind = better.kind
         and worse.item = better.item
         and worse.bucket_no > better.bucket_no
-        and least(worse.size, better.size) >= 0.8 * greatest(worse.size, better.size) - 1e-9
-        -- From the first that they share on, enough must be left to share.
-        and least(worse.rest, better.rest) >= 0.8 / 1.8 * (worse.size + better.size) - 1e-9
 
     where better.bucket_no <= 64
+
+    group by better.kind, better.rank_no, worse.rank_no
+),
+
+-- Up to where the first of the two prefixes ends, all that they share is counted.
+candidates as (
+    select distinct met.left_no, met.right_no
+
+    from met
+
+    inner join sets as better on better.kind = met.kind and better.rank_no = met.left_no
+
+    inner join sets as worse on worse.kind = met.kind and worse.rank_no = met.right_no
+
+    left join crowded on crowded.kind = met.kind and crowded.rank_no = met.left_no
+
+    where least(worse.size, better.size) >= 0.8 * greatest(worse.size, better.size) - 1e-9
+        and met.common
+        + coalesce(crowded.crowded_count, 0)
+        + case when better.last <= worse.last then better.after else worse.after end
+        >= 0.8 / 1.8 * (worse.size + better.size) - 1e-9
 ),
 
 roots as (
@@ -154,7 +189,7 @@ known as materialized (
     inner join curated.sketch_pairs as counted
         on counted.left_sketch = pairs.left_sketch
         and counted.right_sketch = pairs.right_sketch
-        and (counted.asked_sizes is not null or not pairs.is_relative)
+        and (counted.asked_sizes is not null) = pairs.is_relative
 ),
 
 fresh as materialized (
@@ -197,7 +232,14 @@ counted as (
             when len(a.seen) + len(b.seen) = 0 then said_common
             else len(list_intersect(a.said_or_seen, b.said_or_seen))
         end as both_common,
-        len(list_intersect(a.target, b.target)) as target_common,
+        -- Of strangers that are far from near nobody asks for the targets.
+        case
+            when fresh.is_relative
+                or said_common >= 0.6 * (len(a.said) + len(b.said) - said_common)
+                or said_common >= 0.95 * least(len(a.said), len(b.said))
+                or both_common >= 0.6 * (len(a.said_or_seen) + len(b.said_or_seen) - both_common)
+                then len(list_intersect(a.target, b.target))
+        end as target_common,
         -- Asked is what was said and is in no target; counted by unions, without a set difference.
         case when fresh.is_relative then
             len(list_distinct(list_concat(a.said, a.target))) - len(a.target)
@@ -226,7 +268,7 @@ select
     said_common,
     both_common,
     target_common,
-    case when is_relative then asked_sizes end as asked_sizes,
-    case when is_relative then asked_common end as asked_common,
+    asked_sizes,
+    asked_common,
 
 from both_ways

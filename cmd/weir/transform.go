@@ -2,10 +2,8 @@ package main
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"strings"
-	"time"
 
 	"github.com/urfave/cli/v2"
 
@@ -70,12 +68,11 @@ func transformCommand(e env) *cli.Command {
 			if err != nil {
 				return err
 			}
-			if c.Bool("freeze-boilerplate") {
-				if err := freezeBoilerplate(e, c, lk, tables); err != nil {
-					return err
-				}
+			frozen, err := freeze(e, c, lk, tables)
+			if err != nil {
+				return err
 			}
-			if err := build(e, c, lk, tables); err != nil {
+			if err := build(e, c, lk, tables, frozen); err != nil {
 				return err
 			}
 			return warnOfSplit(c.Context, e, lk, duckOptions(c))
@@ -123,34 +120,6 @@ inner join curated.splits as splits on splits.example_id = funnel.example_id`, &
 	return nil
 }
 
-// freezeBoilerplate brings the sketches up to date and appends the list as an
-// event. Whoever compares examples later finds the same list, or a newer one.
-func freezeBoilerplate(e env, c *cli.Context, lk *lake.Lake, tables []*derive.Table) error {
-	if len(c.StringSlice("as-of")) > 0 {
-		return &usageError{what: "transform: --freeze-boilerplate goes on from now, not from --as-of", try: "weir transform --freeze-boilerplate"}
-	}
-	only := derive.Options{Only: []string{"curated.example_sketches"}}
-	if _, err := buildTables(c.Context, e, lk, tables, duckOptions(c), only, c.Bool("quiet")); err != nil {
-		return err
-	}
-	session, _, err := duck.OpenLakeAt(c.Context, lk, duck.Moment{}, duckOptions(c))
-	if err != nil {
-		return err
-	}
-	event, n, err := transforms.Boilerplate(c.Context, session, time.Now().UTC())
-	if err := errors.Join(err, session.Close()); err != nil {
-		return err
-	}
-	if !c.Bool("json") {
-		fmt.Fprintf(e.stdout, "boilerplate: %s shingles frozen\n", count(int64(n)))
-	}
-	if event == nil {
-		return nil
-	}
-	to := sending{brokers: brokerList(c), wait: true, quiet: c.Bool("quiet")}
-	return appendAndWait(c.Context, e, lk, to, func(ctx context.Context, out lake.Appender) error { return out.Append(ctx, *event) })
-}
-
 func analyzeCommand(e env) *cli.Command {
 	return &cli.Command{
 		Name:        "analyze",
@@ -169,13 +138,14 @@ func analyzeCommand(e env) *cli.Command {
 			if err != nil {
 				return err
 			}
-			return build(e, c, lk, tables)
+			return build(e, c, lk, tables, nil)
 		},
 	}
 }
 
-// build runs the tables of one layer and prints what happened to each.
-func build(e env, c *cli.Context, lk *lake.Lake, tables []*derive.Table) error {
+// build runs the tables of one layer and prints what happened to each, and to
+// those that were built before for what was to be frozen.
+func build(e env, c *cli.Context, lk *lake.Lake, tables []*derive.Table, before derive.Report) error {
 	at, err := momentOf(c)
 	if err != nil {
 		return err
@@ -189,6 +159,7 @@ func build(e env, c *cli.Context, lk *lake.Lake, tables []*derive.Table) error {
 	if err != nil {
 		return err
 	}
+	report = report.After(before)
 	if c.Bool("json") {
 		return printJSON(e.stdout, report)
 	}

@@ -77,6 +77,25 @@ type TableReport struct {
 // Report says what happened to each table, in the order in which they were built.
 type Report []TableReport
 
+// After gives the report with what an earlier build of some of the tables took.
+// Its tables are said to be what that made of them, where nothing was left to do.
+func (r Report) After(earlier Report) Report {
+	merged := slices.Clone(r)
+	for i := range merged {
+		for _, before := range earlier {
+			if before.Table != merged[i].Table {
+				continue
+			}
+			seconds := merged[i].Seconds + before.Seconds
+			if merged[i].Mode == Skipped {
+				merged[i] = before
+			}
+			merged[i].Seconds = seconds
+		}
+	}
+	return merged
+}
+
 // scratch is the schema of a build's own tables in the session.
 const scratch = "weir_build"
 
