@@ -142,7 +142,7 @@ chosen as (
 
     inner join firsts as b on b.sketch_hash = pairs.right_sketch
 
-    where pairs.is_candidate
+    where pairs.is_candidate and pairs.said_common is not null
 
     union all
 

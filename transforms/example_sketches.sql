@@ -23,7 +23,10 @@
 --   boilerplate_version  VARCHAR      version of the list that was left out; none
 --   started_at           TIMESTAMPTZ  first event
 with frozen as (
-    select coalesce(list(shingle order by shingle), []) as shingles, coalesce(min(version), 'none') as version
+    select
+        coalesce(list(shingle order by shingle), []) as shingles,
+        coalesce(bitstring_agg((shingle % 65536)::INTEGER, 0, 65535), repeat('0', 65536)::BIT) as slots,
+        coalesce(min(version), 'none') as version,
 
     from curated.boilerplate
 ),
@@ -88,23 +91,38 @@ hashed as (
             ('0x' || left(md5(concat_ws(' ', w[1], w[2], w[3])), 15))::BIGINT
             for w in list_zip(seen_words, seen_words[2:], seen_words[3:], len(seen_words) > 2)
         ] as seen_all,
-        [
-            ('0x' || left(md5(concat_ws(' ', w[1], w[2], w[3])), 15))::BIGINT
-            for w in list_zip(target_words, target_words[2:], target_words[3:], len(target_words) > 2)
-        ] as target_all,
+        -- Mostly the targets are what was said last: their shingles are the last of
+        -- those, and are not hashed again.
+        case
+            when len(target_words) > 2 and said_words[len(said_words) - len(target_words) + 1:] = target_words
+                then said_all[len(said_words) - len(target_words) + 1:]
+            else [
+                ('0x' || left(md5(concat_ws(' ', w[1], w[2], w[3])), 15))::BIGINT
+                for w in list_zip(target_words, target_words[2:], target_words[3:], len(target_words) > 2)
+            ]
+        end as target_all,
 
     from worded
 ),
 
--- Few examples hold boilerplate: which of it, is found by hash, and only
--- that little is looked for among their shingles.
+-- Few examples hold boilerplate: which of it may be there, a bit for each slot
+-- tells; only then is it looked for, and only that little among the shingles.
 held as (
     select
         hashed.*,
         frozen.version as boilerplate_version,
-        list_intersect(said_all, frozen.shingles) as said_frozen,
-        list_intersect(seen_all, frozen.shingles) as seen_frozen,
-        list_intersect(target_all, frozen.shingles) as target_frozen,
+        [
+            x for x in list_distinct([x for x in said_all if get_bit(frozen.slots, (x % 65536)::INTEGER) = 1])
+            if list_contains(frozen.shingles, x)
+        ] as said_frozen,
+        [
+            x for x in list_distinct([x for x in seen_all if get_bit(frozen.slots, (x % 65536)::INTEGER) = 1])
+            if list_contains(frozen.shingles, x)
+        ] as seen_frozen,
+        [
+            x for x in list_distinct([x for x in target_all if get_bit(frozen.slots, (x % 65536)::INTEGER) = 1])
+            if list_contains(frozen.shingles, x)
+        ] as target_frozen,
 
     from hashed
 

@@ -31,7 +31,11 @@ with worded as (
 ),
 
 frozen as (
-    select coalesce(list(shingle order by shingle), []) as shingles from curated.boilerplate
+    select
+        coalesce(list(shingle order by shingle), []) as shingles,
+        coalesce(bitstring_agg((shingle % 65536)::INTEGER, 0, 65535), repeat('0', 65536)::BIT) as slots,
+
+    from curated.boilerplate
 ),
 
 hashed as (
@@ -47,10 +51,15 @@ hashed as (
     where len(words) > 2
 ),
 
--- As in curated.example_sketches: what an example holds of the list is found by
--- hash, and only that is looked for.
+-- As in curated.example_sketches: a bit for each slot tells what may be of the
+-- list, and only that is looked for.
 held as (
-    select hashed.*, list_intersect(hashed.shingles, frozen.shingles) as boilerplate
+    select
+        hashed.*,
+        [
+            x for x in [x for x in hashed.shingles if get_bit(frozen.slots, (x % 65536)::INTEGER) = 1]
+            if list_contains(frozen.shingles, x)
+        ] as boilerplate,
 
     from hashed
 

@@ -37,7 +37,8 @@ var shingleLevels = derive.Step{
 	Inputs:  []string{"curated.example_sketches", "curated.configs"},
 	Version: "1",
 	Columns: []lake.Column{
-		{Name: "version", Type: lake.Varchar, Doc: "first 12 digits of the frozen levels' hash; none where they are not frozen"},
+		{Name: "version", Type: lake.Varchar, Doc: "first 12 digits of a hash of the event or, where there is none, of the levels"},
+		{Name: "is_frozen", Type: lake.Boolean, Doc: "an event says so"},
 		{Name: "example_count", Type: lake.BigInt, Doc: "examples when they were counted"},
 		{Name: "levels", Type: lake.BigInt, List: true, Doc: "0 to 7 for each shingle modulo 262,144: of shingles in one counted example, in 2, 3, 9, 27, 81, 243, 729 and more"},
 	},
@@ -45,7 +46,7 @@ var shingleLevels = derive.Step{
 }
 
 // frozenLevels selects the row that the latest event of the kind gives.
-const frozenLevels = `select left(hash, 12) as version, (content->>'examples')::bigint as example_count,
+const frozenLevels = `select left(hash, 12) as version, true as is_frozen, (content->>'examples')::bigint as example_count,
 	[digit::bigint for digit in string_split(content->>'levels', '')] as levels
 	from curated.configs where kind = 'shingle_levels' order by occurred_at desc, event_id desc limit 1`
 
@@ -61,7 +62,7 @@ func runShingleLevels(ctx context.Context, session *duck.Session, into string) e
 	if err != nil {
 		return err
 	}
-	return session.Exec(ctx, "insert into "+into+" select 'none', ?, [digit::bigint for digit in string_split(?, '')]", counted.Examples, counted.Levels)
+	return session.Exec(ctx, "insert into "+into+" select left(md5($2), 12), false, $1, [digit::bigint for digit in string_split($2, '')]", counted.Examples, counted.Levels)
 }
 
 // levels is the content of the event.

@@ -5,25 +5,26 @@
 -- key:     left_sketch, right_sketch
 -- scope:   all
 -- inputs:  curated.example_prefixes, curated.example_sketches, curated.quality, curated.lineage,
---   curated.sketch_pairs (before)
+--   curated.shingle_levels, curated.sketch_pairs (before)
 -- rules:   (semantics §3)
 --   candidates  two sets of n and m shingles whose Jaccard index is at least t share one of the first n − ⌈t n⌉ + 1 and
 --               m − ⌈t m⌉ + 1 shingles in any fixed order, that of curated.example_prefixes; so none is missed. Where
 --               more than 64 share a shingle, all are compared with the best 64 of them, as a cluster of thousands
 --               would else have millions of pairs; best is as in curated.duplicate_pairs
---               Left out is what cannot have that index by what the two prefixes share: up to where the first ends,
---               all is known, and behind it no more is shared than is left
+--   counted     not where what the prefixes share rules that index out
 --   relatives   what comes from one root is compared whatever it shares
---   counts      depend on the two sketches alone: those that were counted before are taken from there
+--   counts      depend on the two sketches and on the order of shingles alone: those that were counted before are
+--               taken from there
 -- columns:
---   left_sketch    VARCHAR  the lesser sketch_hash
---   right_sketch   VARCHAR  the greater; the same where relatives have one sketch
---   is_candidate   BOOLEAN  they share a shingle of their prefixes
---   said_common    BIGINT   shingles that both say
---   both_common    BIGINT   shingles that both say or have in tool results
---   target_common  BIGINT   shingles of both's targets; null where they are far from alike
---   asked_sizes    BIGINT   of relatives: shingles that one says and has in no target, and of the other, added
---   asked_common   BIGINT   of relatives: shingles that both say and neither has in a target
+--   left_sketch     VARCHAR  the lesser sketch_hash
+--   right_sketch    VARCHAR  the greater; the same where relatives have one sketch
+--   is_candidate    BOOLEAN  they share a shingle of their prefixes
+--   levels_version  VARCHAR  order of the prefixes, as in curated.shingle_levels
+--   said_common     BIGINT   shingles that both say; null where that was ruled out
+--   both_common     BIGINT   shingles that both say or have in tool results; null as that
+--   target_common   BIGINT   shingles of both's targets; null where they are far from alike
+--   asked_sizes     BIGINT   of relatives: shingles that one says and has in no target, and of the other, added
+--   asked_common    BIGINT   of relatives: shingles that both say and neither has in a target
 with ranked as (
     select
         prefixes.example_id,
@@ -50,15 +51,13 @@ firsts as (
     group by sketch_hash
 ),
 
--- After says how many shingles come behind the prefix, last which is its last.
-sets as (
+placed as (
     select
         firsts.rank_no,
         'said' as kind,
         prefixes.said_size as size,
-        prefixes.said_prefix as prefix,
-        prefixes.said_size - len(prefixes.said_prefix) as after,
-        prefixes.said_prefix[-1] as last,
+        unnest(prefixes.said_prefix) as item,
+        prefixes.said_size - generate_subscripts(prefixes.said_prefix, 1) + 1 as rest,
 
     from firsts
 
@@ -70,19 +69,12 @@ sets as (
         firsts.rank_no,
         'both' as kind,
         prefixes.both_size as size,
-        prefixes.both_prefix as prefix,
-        prefixes.both_size - len(prefixes.both_prefix) as after,
-        prefixes.both_prefix[-1] as last,
+        unnest(prefixes.both_prefix) as item,
+        prefixes.both_size - generate_subscripts(prefixes.both_prefix, 1) + 1 as rest,
 
     from firsts
 
     inner join curated.example_prefixes as prefixes on prefixes.example_id = firsts.example_id
-
-    where prefixes.seen_size > 0
-),
-
-placed as (
-    select kind, rank_no, unnest(prefix) as item from sets
 ),
 
 -- Most shingles stand in one example alone: those that do not are found
@@ -99,14 +91,8 @@ buckets as materialized (
     inner join shared on shared.kind = placed.kind and shared.item = placed.item
 ),
 
--- Shingles that an example may share with worse ones without being compared
--- for their sake.
-crowded as (
-    select kind, rank_no, count(*) as crowded_count from buckets where bucket_no > 64 group by kind, rank_no
-),
-
-met as (
-    select better.kind, better.rank_no as left_no, worse.rank_no as right_no, count(*) as common
+candidates as (
+    select distinct better.rank_no as left_no, worse.rank_no as right_no
 
     from buckets as better
 
@@ -114,29 +100,11 @@ met as (
         on worse.kind = better.kind
         and worse.item = better.item
         and worse.bucket_no > better.bucket_no
+        and least(worse.size, better.size) >= 0.8 * greatest(worse.size, better.size) - 1e-9
+        -- From the first that they share on, enough must be left to share.
+        and least(worse.rest, better.rest) >= 0.8 / 1.8 * (worse.size + better.size) - 1e-9
 
     where better.bucket_no <= 64
-
-    group by better.kind, better.rank_no, worse.rank_no
-),
-
--- Up to where the first of the two prefixes ends, all that they share is counted.
-candidates as (
-    select distinct met.left_no, met.right_no
-
-    from met
-
-    inner join sets as better on better.kind = met.kind and better.rank_no = met.left_no
-
-    inner join sets as worse on worse.kind = met.kind and worse.rank_no = met.right_no
-
-    left join crowded on crowded.kind = met.kind and crowded.rank_no = met.left_no
-
-    where least(worse.size, better.size) >= 0.8 * greatest(worse.size, better.size) - 1e-9
-        and met.common
-        + coalesce(crowded.crowded_count, 0)
-        + case when better.last <= worse.last then better.after else worse.after end
-        >= 0.8 / 1.8 * (worse.size + better.size) - 1e-9
 ),
 
 roots as (
@@ -182,7 +150,14 @@ pairs as materialized (
 ),
 
 known as materialized (
-    select pairs.*, counted.said_common, counted.both_common, counted.target_common, counted.asked_sizes, counted.asked_common
+    select
+        pairs.*,
+        counted.levels_version,
+        counted.said_common,
+        counted.both_common,
+        counted.target_common,
+        counted.asked_sizes,
+        counted.asked_common,
 
     from pairs
 
@@ -190,6 +165,7 @@ known as materialized (
         on counted.left_sketch = pairs.left_sketch
         and counted.right_sketch = pairs.right_sketch
         and (counted.asked_sizes is not null) = pairs.is_relative
+        and counted.levels_version in (select version from curated.shingle_levels)
 ),
 
 fresh as materialized (
@@ -200,8 +176,44 @@ fresh as materialized (
     anti join known on known.left_sketch = pairs.left_sketch and known.right_sketch = pairs.right_sketch
 ),
 
+-- Up to where the first of two prefixes ends, all that they share is known;
+-- behind it no more is shared than is left.
+bounded as materialized (
+    select
+        fresh.*,
+        fresh.is_relative
+            or len(list_intersect(a.said_prefix, b.said_prefix))
+            + case
+                when a.said_prefix[-1] <= b.said_prefix[-1] then a.said_size - len(a.said_prefix)
+                else b.said_size - len(b.said_prefix)
+            end
+            >= 0.8 / 1.8 * (a.said_size + b.said_size) - 1e-9
+            or a.seen_size > 0
+            and b.seen_size > 0
+            and len(list_intersect(a.both_prefix, b.both_prefix))
+            + case
+                when a.both_prefix[-1] <= b.both_prefix[-1] then a.both_size - len(a.both_prefix)
+                else b.both_size - len(b.both_prefix)
+            end
+            >= 0.8 / 1.8 * (a.both_size + b.both_size) - 1e-9 as is_possible,
+
+    from fresh
+
+    inner join firsts as lefts on lefts.sketch_hash = fresh.left_sketch
+
+    inner join firsts as rights on rights.sketch_hash = fresh.right_sketch
+
+    inner join curated.example_prefixes as a on a.example_id = lefts.example_id
+
+    inner join curated.example_prefixes as b on b.example_id = rights.example_id
+),
+
 involved as (
-    select left_sketch as sketch_hash from fresh union select right_sketch from fresh
+    select left_sketch as sketch_hash from bounded where is_possible
+
+    union
+
+    select right_sketch from bounded where is_possible
 ),
 
 -- The union of what is said and seen is made once for each sketch, not for
@@ -226,7 +238,8 @@ compared as materialized (
 
 counted as (
     select
-        fresh.*,
+        bounded.* exclude (is_possible),
+        (select version from curated.shingle_levels) as levels_version,
         len(list_intersect(a.said, b.said)) as said_common,
         case
             when len(a.seen) + len(b.seen) = 0 then said_common
@@ -234,27 +247,27 @@ counted as (
         end as both_common,
         -- Of strangers that are far from near nobody asks for the targets.
         case
-            when fresh.is_relative
+            when bounded.is_relative
                 or said_common >= 0.6 * (len(a.said) + len(b.said) - said_common)
                 or said_common >= 0.95 * least(len(a.said), len(b.said))
                 or both_common >= 0.6 * (len(a.said_or_seen) + len(b.said_or_seen) - both_common)
                 then len(list_intersect(a.target, b.target))
         end as target_common,
         -- Asked is what was said and is in no target; counted by unions, without a set difference.
-        case when fresh.is_relative then
+        case when bounded.is_relative then
             len(list_distinct(list_concat(a.said, a.target))) - len(a.target)
             + len(list_distinct(list_concat(b.said, b.target))) - len(b.target)
         end as asked_sizes,
-        case when fresh.is_relative then
+        case when bounded.is_relative then
             len(list_distinct(list_concat(list_intersect(a.said, b.said), list_concat(a.target, b.target))))
             - len(list_distinct(list_concat(a.target, b.target)))
         end as asked_common,
 
-    from fresh
+    from bounded
 
-    inner join compared as a on a.sketch_hash = fresh.left_sketch
+    left join compared as a on a.sketch_hash = bounded.left_sketch and bounded.is_possible
 
-    inner join compared as b on b.sketch_hash = fresh.right_sketch
+    left join compared as b on b.sketch_hash = bounded.right_sketch and bounded.is_possible
 ),
 
 both_ways as (
@@ -265,6 +278,7 @@ select
     left_sketch,
     right_sketch,
     is_candidate,
+    levels_version,
     said_common,
     both_common,
     target_common,

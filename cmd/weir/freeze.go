@@ -81,7 +81,7 @@ func outgrown(c *cli.Context, lk *lake.Lake) (bool, error) {
 		}
 	}
 	var grown bool
-	err = session.Get(c.Context, `select count(*) >= coalesce((select 2 * any_value(example_count) from curated.shingle_levels where version <> 'none'), 0)
+	err = session.Get(c.Context, `select count(*) >= coalesce((select 2 * any_value(example_count) from curated.shingle_levels where is_frozen), 0)
 		from curated.example_sketches`, &grown)
 	return grown, err
 }
