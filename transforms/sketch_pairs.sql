@@ -265,13 +265,34 @@ counted as (
 
     from bounded
 
-    left join compared as a on a.sketch_hash = bounded.left_sketch and bounded.is_possible
+    inner join compared as a on a.sketch_hash = bounded.left_sketch
 
-    left join compared as b on b.sketch_hash = bounded.right_sketch and bounded.is_possible
+    inner join compared as b on b.sketch_hash = bounded.right_sketch
+
+    where bounded.is_possible
 ),
 
-both_ways as (
-    select * from counted union all select * from known
+all_ways as (
+    select * from counted
+
+    union all
+
+    select * from known
+
+    union all
+
+    select
+        bounded.* exclude (is_possible),
+        (select version from curated.shingle_levels),
+        null,
+        null,
+        null,
+        null,
+        null,
+
+    from bounded
+
+    where not bounded.is_possible
 )
 
 select
@@ -285,4 +306,4 @@ select
     asked_sizes,
     asked_common,
 
-from both_ways
+from all_ways
