@@ -1,7 +1,8 @@
 #!/usr/bin/env bash
 # All transforms on a corpus too large for memory: rows and seconds of each step,
 # processor time and peak memory. The corpus goes through the broker like any
-# log. Usage: million.sh [EXAMPLES]; WEIR_MILLION_DIR keeps corpus and lake there.
+# log. Usage: million.sh [EXAMPLES]; WEIR_MILLION_DIR keeps corpus and lake there,
+# and what is ingested there is not ingested again.
 set -euo pipefail
 cd "$(dirname "$0")/.."
 examples=${1:-1000000}
@@ -34,7 +35,7 @@ if [[ ! -e $work/ingest.cost ]]; then
   "$weir" init --lake "$work/lake" >/dev/null
   measured ingest "$weir" ingest --lake "$work/lake" --quiet --json "$work/corpus/logs"
 fi
-measured transform "$weir" transform --lake "$work/lake" --freeze-boilerplate --full --threads 2 --memory 8GB --quiet --json
+measured transform "$weir" transform --lake "$work/lake" --freeze-boilerplate --threads 2 --memory 8GB --quiet --json
 python3 - "$work" "$examples" <<'PY'
 import json, os, sys
 work, examples = sys.argv[1:]
