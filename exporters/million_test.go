@@ -159,7 +159,7 @@ func TestCopyToJSON(t *testing.T) {
 		t.Fatal(err)
 	}
 	started := time.Now()
-	n, err := session.ExecCount(t.Context(), "copy (select messages, tools from (\n"+string(query)+"\n)) to "+duck.Literal(out)+" (format json)")
+	n, err := session.ExecCount(t.Context(), "copy (select messages, tools from (\n"+string(query)+"\n) order by example_id) to "+duck.Literal(out)+" (format json)")
 	if err != nil || n != int64(rows) {
 		t.Fatalf("%d rows of %d, %v", n, rows, err)
 	}
