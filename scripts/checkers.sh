@@ -4,7 +4,8 @@
 # table and the reason of each difference; exits 1 where one has none. The
 # packages come from PyPI into CHECKERS_VENV, once; no torch. With
 # MISTRAL_FINETUNE=DIR, a checkout of mistralai/mistral-finetune, its own check
-# judges too. Usage: checkers.sh [--write]    (--write: into docs/targets.md)
+# judges too. Usage: checkers.sh [--write | --install]
+# (--write: into docs/targets.md; --install: the packages alone)
 set -euo pipefail
 cd "$(dirname "$0")/.."
 if ! command -v python3 >/dev/null 2>&1; then
@@ -21,6 +22,7 @@ if [ "$(cat "$venv/installed.txt" 2>/dev/null)" != "$wanted" ]; then
   "$venv/bin/pip" install --quiet --disable-pip-version-check --no-deps --target "$venv/mistral-finetune" mistral-common==1.5.1
   echo "$wanted" > "$venv/installed.txt"
 fi
+[ "${1:-}" != --install ] || exit 0
 export MISTRAL_COMMON="$venv/mistral-finetune"
 work=$(mktemp -d)
 trap 'rm -rf "$work"' EXIT
