@@ -6,15 +6,14 @@ package mistral
 import (
 	"context"
 	"encoding/json"
-	"errors"
 	"fmt"
 	"net/url"
 	"slices"
 	"strconv"
-	"time"
 
 	"github.com/weir-lake/weir/train"
 	"github.com/weir-lake/weir/train/api"
+	"github.com/weir-lake/weir/train/rest"
 )
 
 const (
@@ -92,40 +91,25 @@ type wireFile struct {
 	Filename string `json:"filename"`
 }
 
-// file: what Mistral takes it has checked.
-func (w wireFile) file() train.File {
+// File: what Mistral takes it has checked.
+func (w wireFile) File() train.File {
 	return train.File{ID: w.ID, Name: w.Filename, Bytes: w.Bytes, Ready: true}
 }
 
 // FilesByName is train.Provider.
 func (p *Provider) FilesByName(ctx context.Context, name string) ([]train.File, error) {
 	all, err := list(ctx, p.client, "files", url.Values{"purpose": {"fine-tune"}}, func(f wireFile) string { return f.ID })
-	var files []train.File
-	for _, f := range all {
-		if f.Filename == name {
-			files = append(files, f.file())
-		}
-	}
-	return files, err
+	return rest.Named(all, name), err
 }
 
 // Upload is train.Provider.
 func (p *Provider) Upload(ctx context.Context, u train.Upload) (train.File, error) {
-	var w wireFile
-	err := p.client.Upload(ctx, "files", api.Form{
-		Fields: [][2]string{{"purpose", "fine-tune"}}, Name: u.Name, Bytes: u.Bytes, Open: u.Open, Progress: u.Progress,
-	}, &w)
-	if err == nil && w.ID == "" {
-		err = fmt.Errorf("reply names no file: %w", api.ErrUnsure)
-	}
-	return w.file(), err
+	return rest.Upload[wireFile](ctx, p.client, "files", u)
 }
 
 // File is train.Provider.
 func (p *Provider) File(ctx context.Context, id string) (train.File, error) {
-	var w wireFile
-	err := p.client.Get(ctx, "files/"+url.PathEscape(id), nil, &w)
-	return w.file(), err
+	return rest.File[wireFile](ctx, p.client, "files/"+url.PathEscape(id))
 }
 
 type wireJob struct {
@@ -154,11 +138,11 @@ type wirePoint struct {
 	Metrics   json.RawMessage `json:"metrics"`
 }
 
-// job: it is modified the last time when it ends. What it costs is told in a
+// Job: it is modified the last time when it ends. What it costs is told in a
 // currency of Mistral's choice, and counts where that is the dollar.
-func (w wireJob) job() train.Job {
+func (w wireJob) Job() train.Job {
 	j := train.Job{
-		ID: w.ID, Model: w.Model, Status: w.Status, State: stateOf(w.Status), ResultModel: w.FineTunedModel, TrainedTokens: w.TrainedTokens, CreatedAt: at(w.CreatedAt),
+		ID: w.ID, Model: w.Model, Status: w.Status, State: stateOf(w.Status), ResultModel: w.FineTunedModel, TrainedTokens: w.TrainedTokens, CreatedAt: rest.Time(w.CreatedAt),
 	}
 	if len(w.TrainingFiles) > 0 {
 		j.TrainingFile = w.TrainingFiles[0]
@@ -171,7 +155,7 @@ func (w wireJob) job() train.Job {
 		j.CostUSD = metadata.Cost
 	}
 	if train.IsFinal(j.State) {
-		j.FinishedAt = at(w.ModifiedAt)
+		j.FinishedAt = rest.Time(w.ModifiedAt)
 	}
 	if j.State == train.Failed {
 		j.Error = w.Status
@@ -209,20 +193,10 @@ func stateOf(status string) string {
 	return train.Running // STARTED, CANCELLATION_REQUESTED: it goes on
 }
 
-func at(unix int64) time.Time {
-	if unix == 0 {
-		return time.Time{}
-	}
-	return time.Unix(unix, 0).UTC()
-}
-
 // Jobs is train.Provider.
 func (p *Provider) Jobs(ctx context.Context) ([]train.Job, error) {
 	all, err := list(ctx, p.client, "fine_tuning/jobs", url.Values{}, func(j wireJob) string { return j.ID })
-	jobs := make([]train.Job, len(all))
-	for i, w := range all {
-		jobs[i] = w.job()
-	}
+	jobs := rest.Jobs(all)
 	slices.SortStableFunc(jobs, func(a, b train.Job) int { return b.CreatedAt.Compare(a.CreatedAt) })
 	return jobs, err
 }
@@ -244,33 +218,22 @@ func (p *Provider) Create(ctx context.Context, s train.Spec) (train.Job, error) 
 	if s.ValidationFile != "" {
 		order["validation_files"] = []string{s.ValidationFile}
 	}
-	var w wireJob
-	err := p.client.Post(ctx, "fine_tuning/jobs", order, &w)
-	if err == nil && w.ID == "" {
-		err = fmt.Errorf("reply names no job: %w", api.ErrUnsure)
-	}
-	return w.job(), err
+	return rest.Create[wireJob](ctx, p.client, "fine_tuning/jobs", order)
 }
 
-func (p *Provider) get(ctx context.Context, id string) (w wireJob, err error) {
-	err = p.client.Get(ctx, "fine_tuning/jobs/"+url.PathEscape(id), nil, &w)
-	if err == nil && w.Status == "" {
-		err = errors.New("reply has no status")
-	}
-	return w, err
+func (p *Provider) get(ctx context.Context, id string) (wireJob, error) {
+	return rest.Get[wireJob](ctx, p.client, "fine_tuning/jobs/"+url.PathEscape(id))
 }
 
 // Job is train.Provider.
 func (p *Provider) Job(ctx context.Context, id string) (train.Job, error) {
 	w, err := p.get(ctx, id)
-	return w.job(), err
+	return w.Job(), err
 }
 
 // Cancel is train.Provider.
 func (p *Provider) Cancel(ctx context.Context, id string) (train.Job, error) {
-	var w wireJob
-	err := p.client.Post(ctx, "fine_tuning/jobs/"+url.PathEscape(id)+"/cancel", nil, &w)
-	return w.job(), err
+	return rest.Cancel[wireJob](ctx, p.client, "fine_tuning/jobs/"+url.PathEscape(id)+"/cancel")
 }
 
 // Events is train.Provider. They have no ids: one is known by when it was, what
@@ -283,7 +246,7 @@ func (p *Provider) Events(ctx context.Context, id string) ([]train.JobEvent, err
 	for _, e := range w.ordered() {
 		name := train.EventID(strconv.FormatInt(e.CreatedAt, 10), e.Name, string(e.Data))
 		times[name]++
-		event := train.JobEvent{ID: fmt.Sprintf("%s-%d", name, times[name]), Time: at(e.CreatedAt), Message: e.Name}
+		event := train.JobEvent{ID: fmt.Sprintf("%s-%d", name, times[name]), Time: rest.Time(e.CreatedAt), Message: e.Name}
 		var data struct {
 			Step  *int64 `json:"step"`
 			Error string `json:"error"`
@@ -309,7 +272,7 @@ func (p *Provider) Checkpoints(ctx context.Context, id string) ([]train.Checkpoi
 		if c.Step != nil {
 			name = strconv.FormatInt(*c.Step, 10)
 		}
-		points = append(points, train.Checkpoint{ID: name, Time: at(c.CreatedAt), Model: id + ":step-" + name, Step: c.Step, Metrics: c.Metrics})
+		points = append(points, train.Checkpoint{ID: name, Time: rest.Time(c.CreatedAt), Model: id + ":step-" + name, Step: c.Step, Metrics: c.Metrics})
 	}
 	return points, err
 }

@@ -7,15 +7,14 @@ package openai
 import (
 	"context"
 	"encoding/json"
-	"errors"
 	"fmt"
 	"net/url"
 	"strconv"
 	"strings"
-	"time"
 
 	"github.com/weir-lake/weir/train"
 	"github.com/weir-lake/weir/train/api"
+	"github.com/weir-lake/weir/train/rest"
 )
 
 const (
@@ -82,8 +81,8 @@ type wireFile struct {
 	StatusDetails string `json:"status_details"`
 }
 
-// file: the status is deprecated, and may be missing.
-func (w wireFile) file() train.File {
+// File: the status is deprecated, and may be missing.
+func (w wireFile) File() train.File {
 	f := train.File{ID: w.ID, Name: w.Filename, Bytes: w.Bytes}
 	switch w.Status {
 	case "error", "deleted", "deleting":
@@ -133,32 +132,17 @@ func list[T any](ctx context.Context, c *api.Client, path string, query url.Valu
 // FilesByName is train.Provider.
 func (p *Provider) FilesByName(ctx context.Context, name string) ([]train.File, error) {
 	all, err := list(ctx, p.client, "files", url.Values{"purpose": {"fine-tune"}, "order": {"desc"}}, func(f wireFile) string { return f.ID })
-	var files []train.File
-	for _, f := range all {
-		if f.Filename == name {
-			files = append(files, f.file())
-		}
-	}
-	return files, err
+	return rest.Named(all, name), err
 }
 
 // Upload is train.Provider.
 func (p *Provider) Upload(ctx context.Context, u train.Upload) (train.File, error) {
-	var w wireFile
-	err := p.client.Upload(ctx, "files", api.Form{
-		Fields: [][2]string{{"purpose", "fine-tune"}}, Name: u.Name, Bytes: u.Bytes, Open: u.Open, Progress: u.Progress,
-	}, &w)
-	if err == nil && w.ID == "" {
-		err = fmt.Errorf("reply names no file: %w", api.ErrUnsure)
-	}
-	return w.file(), err
+	return rest.Upload[wireFile](ctx, p.client, "files", u)
 }
 
 // File is train.Provider.
 func (p *Provider) File(ctx context.Context, id string) (train.File, error) {
-	var w wireFile
-	err := p.client.Get(ctx, "files/"+url.PathEscape(id), nil, &w)
-	return w.file(), err
+	return rest.File[wireFile](ctx, p.client, "files/"+url.PathEscape(id))
 }
 
 type wireJob struct {
@@ -178,10 +162,10 @@ type wireJob struct {
 	} `json:"error"`
 }
 
-func (w wireJob) job() train.Job {
+func (w wireJob) Job() train.Job {
 	j := train.Job{
 		ID: w.ID, Model: w.Model, TrainingFile: w.TrainingFile, RunID: w.Metadata[runKey], Status: w.Status, State: stateOf(w.Status),
-		ResultModel: w.FineTunedModel, TrainedTokens: w.TrainedTokens, CreatedAt: at(w.CreatedAt), FinishedAt: at(w.FinishedAt),
+		ResultModel: w.FineTunedModel, TrainedTokens: w.TrainedTokens, CreatedAt: rest.Time(w.CreatedAt), FinishedAt: rest.Time(w.FinishedAt),
 	}
 	if w.Error != nil {
 		j.Error = w.Error.Message
@@ -208,21 +192,10 @@ func stateOf(status string) string {
 	return train.Running
 }
 
-func at(unix int64) time.Time {
-	if unix == 0 {
-		return time.Time{}
-	}
-	return time.Unix(unix, 0).UTC()
-}
-
 // Jobs is train.Provider.
 func (p *Provider) Jobs(ctx context.Context) ([]train.Job, error) {
 	all, err := list(ctx, p.client, "fine_tuning/jobs", nil, func(j wireJob) string { return j.ID })
-	jobs := make([]train.Job, len(all))
-	for i, j := range all {
-		jobs[i] = j.job()
-	}
-	return jobs, err
+	return rest.Jobs(all), err
 }
 
 type hyperparameters struct {
@@ -247,29 +220,18 @@ func (p *Provider) Create(ctx context.Context, s train.Spec) (train.Job, error) 
 	if p.marks {
 		order["metadata"] = map[string]string{runKey: s.RunID}
 	}
-	var w wireJob
-	err := p.client.Post(ctx, "fine_tuning/jobs", order, &w)
-	if err == nil && w.ID == "" {
-		err = fmt.Errorf("reply names no job: %w", api.ErrUnsure)
-	}
-	return w.job(), err
+	return rest.Create[wireJob](ctx, p.client, "fine_tuning/jobs", order)
 }
 
 // Job is train.Provider.
 func (p *Provider) Job(ctx context.Context, id string) (train.Job, error) {
-	var w wireJob
-	err := p.client.Get(ctx, "fine_tuning/jobs/"+url.PathEscape(id), nil, &w)
-	if err == nil && w.Status == "" {
-		err = errors.New("reply has no status")
-	}
-	return w.job(), err
+	w, err := rest.Get[wireJob](ctx, p.client, "fine_tuning/jobs/"+url.PathEscape(id))
+	return w.Job(), err
 }
 
 // Cancel is train.Provider.
 func (p *Provider) Cancel(ctx context.Context, id string) (train.Job, error) {
-	var w wireJob
-	err := p.client.Post(ctx, "fine_tuning/jobs/"+url.PathEscape(id)+"/cancel", nil, &w)
-	return w.job(), err
+	return rest.Cancel[wireJob](ctx, p.client, "fine_tuning/jobs/"+url.PathEscape(id)+"/cancel")
 }
 
 type wireEvent struct {
@@ -286,7 +248,7 @@ func (p *Provider) Events(ctx context.Context, id string) ([]train.JobEvent, err
 	all, err := list(ctx, p.client, "fine_tuning/jobs/"+url.PathEscape(id)+"/events", nil, func(e wireEvent) string { return e.ID })
 	events := make([]train.JobEvent, len(all))
 	for i, e := range all {
-		events[i] = train.JobEvent{ID: e.ID, Time: at(e.CreatedAt), Level: e.Level, Message: e.Message}
+		events[i] = train.JobEvent{ID: e.ID, Time: rest.Time(e.CreatedAt), Level: e.Level, Message: e.Message}
 		var data struct {
 			Step *int64 `json:"step"`
 		}
@@ -313,7 +275,7 @@ func (p *Provider) Checkpoints(ctx context.Context, id string) ([]train.Checkpoi
 	all, err := list(ctx, p.client, "fine_tuning/jobs/"+url.PathEscape(id)+"/checkpoints", nil, func(c wireCheckpoint) string { return c.ID })
 	points := make([]train.Checkpoint, len(all))
 	for i, c := range all {
-		points[i] = train.Checkpoint{ID: c.ID, Time: at(c.CreatedAt), Model: c.Model, Step: c.Step, Metrics: c.Metrics}
+		points[i] = train.Checkpoint{ID: c.ID, Time: rest.Time(c.CreatedAt), Model: c.Model, Step: c.Step, Metrics: c.Metrics}
 	}
 	return points, err
 }

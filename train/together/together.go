@@ -14,6 +14,7 @@ import (
 
 	"github.com/weir-lake/weir/train"
 	"github.com/weir-lake/weir/train/api"
+	"github.com/weir-lake/weir/train/rest"
 )
 
 // BaseURL of the provider.
@@ -57,7 +58,7 @@ type wireFile struct {
 	Processed bool   `json:"Processed"`
 }
 
-func (w wireFile) file() train.File {
+func (w wireFile) File() train.File {
 	return train.File{ID: w.ID, Name: w.Filename, Bytes: w.Bytes, Ready: w.Processed}
 }
 
@@ -69,32 +70,17 @@ type list[T any] struct {
 func (p *Provider) FilesByName(ctx context.Context, name string) ([]train.File, error) {
 	var all list[wireFile]
 	err := p.client.Get(ctx, "files", nil, &all)
-	var files []train.File
-	for _, f := range all.Data {
-		if f.Filename == name {
-			files = append(files, f.file())
-		}
-	}
-	return files, err
+	return rest.Named(all.Data, name), err
 }
 
 // Upload is train.Provider.
 func (p *Provider) Upload(ctx context.Context, u train.Upload) (train.File, error) {
-	var w wireFile
-	err := p.client.Upload(ctx, "files/upload", api.Form{
-		Fields: [][2]string{{"purpose", "fine-tune"}, {"file_name", u.Name}}, Name: u.Name, Bytes: u.Bytes, Open: u.Open, Progress: u.Progress,
-	}, &w)
-	if err == nil && w.ID == "" {
-		err = fmt.Errorf("reply names no file: %w", api.ErrUnsure)
-	}
-	return w.file(), err
+	return rest.Upload[wireFile](ctx, p.client, "files/upload", u, [2]string{"file_name", u.Name})
 }
 
 // File is train.Provider.
 func (p *Provider) File(ctx context.Context, id string) (train.File, error) {
-	var w wireFile
-	err := p.client.Get(ctx, "files/"+url.PathEscape(id), nil, &w)
-	return w.file(), err
+	return rest.File[wireFile](ctx, p.client, "files/"+url.PathEscape(id))
 }
 
 type wireJob struct {
@@ -108,9 +94,9 @@ type wireJob struct {
 	UpdatedAt    *time.Time `json:"updated_at"`
 }
 
-// job: the name of what comes out is there from the start, so it counts at the
+// Job: the name of what comes out is there from the start, so it counts at the
 // end only; tokens are billed once it is there.
-func (w wireJob) job() train.Job {
+func (w wireJob) Job() train.Job {
 	j := train.Job{ID: w.ID, Model: w.Model, TrainingFile: w.TrainingFile, Status: w.Status, State: stateOf(w.Status), TrainedTokens: w.TokenCount}
 	if w.CreatedAt != nil {
 		j.CreatedAt = w.CreatedAt.UTC()
@@ -145,10 +131,7 @@ func stateOf(status string) string {
 func (p *Provider) Jobs(ctx context.Context) ([]train.Job, error) {
 	var all list[wireJob]
 	err := p.client.Get(ctx, "fine-tunes", nil, &all)
-	jobs := make([]train.Job, len(all.Data))
-	for i, w := range all.Data {
-		jobs[i] = w.job()
-	}
+	jobs := rest.Jobs(all.Data)
 	slices.SortStableFunc(jobs, func(a, b train.Job) int { return b.CreatedAt.Compare(a.CreatedAt) })
 	return jobs, err
 }
@@ -178,29 +161,18 @@ func (p *Provider) Create(ctx context.Context, s train.Spec) (train.Job, error) 
 	if s.Hyper.LoRARank != nil {
 		order["training_type"] = map[string]any{"type": "Lora", "lora_r": *s.Hyper.LoRARank, "lora_alpha": 2 * *s.Hyper.LoRARank}
 	}
-	var w wireJob
-	err := p.client.Post(ctx, "fine-tunes", order, &w)
-	if err == nil && w.ID == "" {
-		err = fmt.Errorf("reply names no job: %w", api.ErrUnsure)
-	}
-	return w.job(), err
+	return rest.Create[wireJob](ctx, p.client, "fine-tunes", order)
 }
 
 // Job is train.Provider.
 func (p *Provider) Job(ctx context.Context, id string) (train.Job, error) {
-	var w wireJob
-	err := p.client.Get(ctx, "fine-tunes/"+url.PathEscape(id), nil, &w)
-	if err == nil && w.Status == "" {
-		err = errors.New("reply has no status")
-	}
-	return w.job(), err
+	w, err := rest.Get[wireJob](ctx, p.client, "fine-tunes/"+url.PathEscape(id))
+	return w.Job(), err
 }
 
 // Cancel is train.Provider.
 func (p *Provider) Cancel(ctx context.Context, id string) (train.Job, error) {
-	var w wireJob
-	err := p.client.Post(ctx, "fine-tunes/"+url.PathEscape(id)+"/cancel", nil, &w)
-	return w.job(), err
+	return rest.Cancel[wireJob](ctx, p.client, "fine-tunes/"+url.PathEscape(id)+"/cancel")
 }
 
 // Events is train.Provider. They have no ids, so what one says names it; of two
