@@ -8,6 +8,7 @@ import (
 	"errors"
 	"fmt"
 	"os"
+	"path/filepath"
 
 	"github.com/weir-lake/weir/exporters/target"
 	"github.com/weir-lake/weir/exporters/tokens"
@@ -71,6 +72,16 @@ type File struct {
 
 // UnitPair says that the examples of an export are preference pairs.
 const UnitPair = "preference_pair"
+
+// Check tells whether the file in an export's folder is what the manifest says.
+func (f File) Check(dir string) error {
+	path := filepath.Join(dir, f.Name)
+	sum, _, err := lake.HashFile(path)
+	if err == nil && sum != f.SHA256 {
+		err = lake.WithHint(fmt.Errorf("%s is not what %s says", path, manifestName), "export again")
+	}
+	return err
+}
 
 // Split is a side of the split: examples = exported + dropped.
 type Split struct {

@@ -2,12 +2,8 @@ package exporters
 
 import (
 	"bytes"
-	"crypto/sha256"
-	"encoding/hex"
 	"encoding/json"
 	"errors"
-	"fmt"
-	"io"
 	"io/fs"
 	"os"
 	"path/filepath"
@@ -96,22 +92,9 @@ func sameExport(work, dir string) (bool, error) {
 		return false, nil
 	}
 	for _, file := range there.Files {
-		if sum, err := hashFile(filepath.Join(dir, file.Name)); err != nil || sum != file.SHA256 {
+		if err := file.Check(dir); err != nil {
 			return false, nil
 		}
 	}
 	return true, nil
-}
-
-func hashFile(path string) (string, error) {
-	file, err := os.Open(path)
-	if err != nil {
-		return "", err
-	}
-	defer file.Close()
-	sum := sha256.New()
-	if _, err := io.Copy(sum, file); err != nil {
-		return "", fmt.Errorf("%s: %w", path, err)
-	}
-	return hex.EncodeToString(sum.Sum(nil)), nil
 }

@@ -7,7 +7,6 @@ import (
 	"encoding/hex"
 	"errors"
 	"fmt"
-	"io"
 	"io/fs"
 	"os"
 	"path/filepath"
@@ -194,7 +193,7 @@ func HashTree(ctx context.Context, path string) (hash string, size int64, err er
 		return "", 0, err
 	}
 	if !info.IsDir() {
-		return hashFile(path)
+		return lake.HashFile(path)
 	}
 	var names []string
 	err = filepath.WalkDir(path, func(name string, d fs.DirEntry, err error) error {
@@ -210,7 +209,7 @@ func HashTree(ctx context.Context, path string) (hash string, size int64, err er
 	slices.Sort(names)
 	all := sha256.New()
 	for _, name := range names {
-		one, n, err := hashFile(filepath.Join(path, filepath.FromSlash(name)))
+		one, n, err := lake.HashFile(filepath.Join(path, filepath.FromSlash(name)))
 		if err = errors.Join(err, ctx.Err()); err != nil {
 			return "", 0, err
 		}
@@ -218,18 +217,4 @@ func HashTree(ctx context.Context, path string) (hash string, size int64, err er
 		fmt.Fprintf(all, "%s  %s\n", one, name)
 	}
 	return hex.EncodeToString(all.Sum(nil)), size, nil
-}
-
-func hashFile(path string) (string, int64, error) {
-	file, err := os.Open(path)
-	if err != nil {
-		return "", 0, err
-	}
-	defer file.Close()
-	sum := sha256.New()
-	n, err := io.Copy(sum, file)
-	if err != nil {
-		return "", 0, fmt.Errorf("%s: %w", path, err)
-	}
-	return hex.EncodeToString(sum.Sum(nil)), n, nil
 }

@@ -2,8 +2,6 @@ package train
 
 import (
 	"context"
-	"crypto/sha256"
-	"encoding/hex"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -364,7 +362,7 @@ func trainingFiles(dir string, manifest exporters.Manifest, runID string) ([]Upl
 				continue
 			}
 			path := filepath.Join(dir, file.Name)
-			if err := checkSum(path, file.SHA256); err != nil {
+			if err := file.Check(dir); err != nil {
 				return nil, err
 			}
 			files = append(files, Upload{
@@ -378,20 +376,4 @@ func trainingFiles(dir string, manifest exporters.Manifest, runID string) ([]Upl
 		}
 	}
 	return files, nil
-}
-
-func checkSum(path, want string) error {
-	file, err := os.Open(path)
-	if err != nil {
-		return err
-	}
-	defer file.Close()
-	sum := sha256.New()
-	if _, err := io.Copy(sum, file); err != nil {
-		return fmt.Errorf("%s: %w", path, err)
-	}
-	if len(want) != 2*sha256.Size || hex.EncodeToString(sum.Sum(nil)) != want {
-		return lake.WithHint(fmt.Errorf("%s is not what manifest.json says", path), "export again")
-	}
-	return nil
 }

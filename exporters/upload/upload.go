@@ -9,12 +9,9 @@ import (
 	"bytes"
 	"cmp"
 	"context"
-	"crypto/sha256"
-	"encoding/hex"
 	"encoding/json"
 	"errors"
 	"fmt"
-	"io"
 	"io/fs"
 	"net/http"
 	"net/url"
@@ -212,7 +209,7 @@ func filesOf(dir string, manifest exporters.Manifest) ([]localFile, error) {
 			// It is read before it is sent: most are there already.
 			file.sum, file.bytes, file.named = said.SHA256, said.Bytes, said.Split != ""
 			delete(known, file.name)
-		} else if file.sum, file.bytes, err = hashFile(at); err != nil {
+		} else if file.sum, file.bytes, err = lake.HashFile(at); err != nil {
 			return err
 		}
 		files = append(files, file)
@@ -232,19 +229,6 @@ func filesOf(dir string, manifest exporters.Manifest) ([]localFile, error) {
 	}
 	slices.SortFunc(files, func(a, b localFile) int { return cmp.Or(last(a)-last(b), cmp.Compare(a.name, b.name)) })
 	return files, nil
-}
-
-func hashFile(path string) (sum string, size int64, err error) {
-	file, err := os.Open(path)
-	if err != nil {
-		return "", 0, err
-	}
-	defer file.Close()
-	hash := sha256.New()
-	if size, err = io.Copy(hash, file); err != nil {
-		return "", 0, err
-	}
-	return hex.EncodeToString(hash.Sum(nil)), size, nil
 }
 
 // uploading is one run.
@@ -274,7 +258,7 @@ func (u *uploading) file(ctx context.Context, key string, file localFile) error 
 	case err != nil && minio.ToErrorResponse(err).Code != minio.NoSuchKey:
 		return err
 	}
-	if sum, size, err := hashFile(file.path); err != nil {
+	if sum, size, err := lake.HashFile(file.path); err != nil {
 		return err
 	} else if sum != file.sum || size != file.bytes {
 		return lake.WithHint(fmt.Errorf("it is not what %s says", manifestName), "export again")
