@@ -61,14 +61,8 @@ func GoalsEvent(goals []Goal, now time.Time) (lake.Event, error) {
 	if err != nil {
 		return lake.Event{}, err
 	}
-	sum := sha256.Sum256(content)
-	hash := hex.EncodeToString(sum[:])
-	return lake.Event{
-		// The time is part of the id: to go back to earlier goals is an event, too.
-		ID: lake.StableID("config", "goals", hash, now.UTC().Format(time.RFC3339Nano)), Source: "weir://goals", Type: "weir.config.set.v1",
-		Subject: "config:goals", Time: now.UTC(),
-		Data: &lake.Config{Kind: "goals", Name: "goals", Content: string(content), Hash: hash},
-	}, nil
+	// The time is part of the id: to go back to earlier goals is an event, too.
+	return lake.ConfigEvent("weir://goals", "goals", "goals", content, now, now.UTC().Format(time.RFC3339Nano)), nil
 }
 
 // goals makes analysis.goals. It is a step in Go so that the defaults stand in

@@ -2,8 +2,6 @@ package transforms
 
 import (
 	"context"
-	"crypto/sha256"
-	"encoding/hex"
 	"encoding/json"
 	"fmt"
 	"strconv"
@@ -58,11 +56,6 @@ func Boilerplate(ctx context.Context, session *duck.Session, now time.Time) (*la
 	if err != nil {
 		return nil, 0, fmt.Errorf("boilerplate: %w", err)
 	}
-	sum := sha256.Sum256(content)
-	hash := hex.EncodeToString(sum[:])
-	return &lake.Event{
-		ID: lake.StableID("config", "boilerplate", hash), Source: "weir://transform", Type: "weir.config.set.v1",
-		Subject: "config:boilerplate", Time: now,
-		Data: &lake.Config{Kind: "boilerplate", Content: string(content), Hash: hash},
-	}, len(shingles), nil
+	event := lake.ConfigEvent("weir://transform", "boilerplate", "", content, now)
+	return &event, len(shingles), nil
 }

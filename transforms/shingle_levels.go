@@ -2,8 +2,6 @@ package transforms
 
 import (
 	"context"
-	"crypto/sha256"
-	"encoding/hex"
 	"encoding/json"
 	"fmt"
 	"time"
@@ -118,11 +116,6 @@ func ShingleLevels(ctx context.Context, session *duck.Session, now time.Time) (*
 	if err != nil {
 		return nil, fmt.Errorf("order of shingles: %w", err)
 	}
-	sum := sha256.Sum256(content)
-	hash := hex.EncodeToString(sum[:])
-	return &lake.Event{
-		ID: lake.StableID("config", "shingle_levels", hash), Source: "weir://transform", Type: "weir.config.set.v1",
-		Subject: "config:shingle_levels", Time: now,
-		Data: &lake.Config{Kind: "shingle_levels", Content: string(content), Hash: hash},
-	}, nil
+	event := lake.ConfigEvent("weir://transform", "shingle_levels", "", content, now)
+	return &event, nil
 }

@@ -85,14 +85,9 @@ func ThresholdsEvent(given map[string]Threshold, now time.Time) (*lake.Event, er
 	if err != nil {
 		return nil, fmt.Errorf("thresholds: %w", err)
 	}
-	sum := sha256.Sum256(content)
-	hash := hex.EncodeToString(sum[:])
-	return &lake.Event{
-		// The time is part of the id: to go back to earlier values is an event, too.
-		ID: lake.StableID("config", "thresholds", hash, now.UTC().Format(time.RFC3339Nano)), Source: "weir://quality", Type: "weir.config.set.v1",
-		Subject: "config:thresholds", Time: now,
-		Data: &lake.Config{Kind: "thresholds", Name: "quality", Content: string(content), Hash: hash},
-	}, nil
+	// The time is part of the id: to go back to earlier values is an event, too.
+	event := lake.ConfigEvent("weir://quality", "thresholds", "quality", content, now, now.UTC().Format(time.RFC3339Nano))
+	return &event, nil
 }
 
 // thresholds makes curated.thresholds. It is a step in Go so that the defaults
