@@ -8,7 +8,6 @@ package experiment
 import (
 	"bytes"
 	"crypto/md5"
-	"crypto/sha256"
 	"encoding/hex"
 	"encoding/json"
 	"fmt"
@@ -113,19 +112,14 @@ func (e Experiment) Arm(unit string) string {
 	return e.Arms[len(e.Arms)-1].Name
 }
 
-// Event is the configuration as the lake has it. The same configuration set
-// again is the same event.
+// Event is the configuration as the lake has it. The time is part of its id: to
+// go back to an earlier one is an event, too.
 func (e Experiment) Event(now time.Time) (lake.Event, error) {
 	text, err := json.Marshal(e)
 	if err != nil {
 		return lake.Event{}, err
 	}
-	sum := sha256.Sum256(text)
-	return lake.Event{
-		ID: lake.StableID("config", "experiment", e.Name, string(text)), Source: "weir://experiment", Type: "weir.config.set.v1",
-		Subject: "experiment:" + e.Name, Time: now.UTC(),
-		Data: &lake.Config{Kind: "experiment", Name: e.Name, Content: string(text), Hash: hex.EncodeToString(sum[:])},
-	}, nil
+	return lake.ConfigEvent("weir://experiment", "experiment", e.Name, text, now, now.UTC().Format(time.RFC3339Nano)), nil
 }
 
 // Assigned is the assignment of a unit as the lake has it: once, whatever number

@@ -5,6 +5,7 @@ import (
 	"math"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/weir-lake/weir/evalsql/experiment"
 	"github.com/weir-lake/weir/lake/duck"
@@ -57,6 +58,26 @@ func TestOneFormula(t *testing.T) {
 	// The example of docs/experiments.md.
 	if got := fmt.Sprintf("%.12f %s", e.Hash("c-1042"), e.Arm("c-1042")); got != "0.440290835904 long" {
 		t.Errorf("c-1042: %s", got)
+	}
+}
+
+// TestGoingBackIsAnEvent: were the id of the content alone, an earlier version
+// set again would be the first event once more, and the one between would count.
+func TestGoingBackIsAnEvent(t *testing.T) {
+	list, err := experiment.Parse([]byte(text))
+	if err != nil {
+		t.Fatal(err)
+	}
+	ids := map[string]bool{}
+	for minute := range 2 {
+		event, err := list[0].Event(time.Date(2026, 3, 1, 10, minute, 0, 0, time.UTC))
+		if err != nil {
+			t.Fatal(err)
+		}
+		ids[event.ID] = true
+	}
+	if len(ids) != 2 {
+		t.Error("the same configuration, set at two times, is one event")
 	}
 }
 

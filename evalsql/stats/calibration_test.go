@@ -141,7 +141,7 @@ func TestCalibrationPeeking(t *testing.T) {
 	n := simulations(t, 4)
 	const units, share = 6000, 0.2
 	r := rand.New(rand.NewPCG(2, 2))
-	var naive, mean, rate, allocation int
+	var naive, mean, rate, dealt int
 	for range n {
 		var arms [2]moments
 		var peeked, ever, outside, uneven bool
@@ -167,18 +167,18 @@ func TestCalibrationPeeking(t *testing.T) {
 			ever = ever || s.Low > 0 || s.High < 0
 			s = rates.Interval()
 			outside = outside || s.Low > 0 || s.High < 0
-			uneven = uneven || Allocation([]int64{arms[0].n, arms[1].n}, []float64{share, 1 - share}) < 0.001
+			uneven = uneven || allocation([]int64{arms[0].n, arms[1].n}, []float64{share, 1 - share}) < 0.001
 		}
 		for i, is := range []bool{peeked, ever, outside, uneven} {
 			if is {
-				*[]*int{&naive, &mean, &rate, &allocation}[i]++
+				*[]*int{&naive, &mean, &rate, &dealt}[i]++
 			}
 		}
 	}
 	t.Logf("%-58s %5.2f %% of %d: why sequences are needed", "Welch looked at 120 times", 100*float64(naive)/float64(n), n)
 	atRate(t, "mean sequence, heavy-tailed cost, 120 looks, 20/80", mean, n, 0.05, true)
 	atRate(t, "rate sequence, 90 %, 120 looks, 20/80", rate, n, 0.05, true)
-	atRate(t, "allocation at 0.001, 120 looks", allocation, n, 0.001, true)
+	atRate(t, "allocation at 0.001, 120 looks", dealt, n, 0.001, true)
 }
 
 // TestPowerToSeeFivePoints plants a difference of five points.
@@ -213,4 +213,23 @@ func TestPowerToSeeFivePoints(t *testing.T) {
 	if power < 0.8 {
 		t.Errorf("power %.2f, at least 0.8 was to be", power)
 	}
+}
+
+// allocation is the p-value of analysis.experiment_allocation, which has the
+// formula in SQL (TestAllocation there): uniform Dirichlet mixture, Lindon and
+// Malek, Advances in Neural Information Processing Systems 35, 2022.
+func allocation(counts []int64, shares []float64) float64 {
+	var n, log float64
+	for i, count := range counts {
+		n += float64(count)
+		log += lgamma(1+float64(count)) - float64(count)*math.Log(shares[i])
+	}
+	k := float64(len(counts))
+	log += lgamma(k) - lgamma(k+n)
+	return math.Min(1, math.Exp(-log))
+}
+
+func lgamma(x float64) float64 {
+	v, _ := math.Lgamma(x)
+	return v
 }

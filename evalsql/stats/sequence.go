@@ -137,23 +137,3 @@ func (b *bets) bounds() (low, high float64) {
 	}
 	return math.Max(0, float64(first-1)/gridSize), math.Min(1, float64(last+1)/gridSize)
 }
-
-// Allocation tests that units were assigned by the shares, at any time: the
-// p-value may be looked at after every unit and stays valid (Lindon and Malek,
-// Advances in Neural Information Processing Systems 35, 2022: a uniform Dirichlet
-// mixture). A broken assignment spoils every other number of an experiment.
-func Allocation(counts []int64, shares []float64) float64 {
-	var n, log float64
-	for i, count := range counts {
-		n += float64(count)
-		log += lgamma(1+float64(count)) - float64(count)*math.Log(shares[i])
-	}
-	k := float64(len(counts))
-	log += lgamma(k) - lgamma(k+n)
-	return math.Min(1, math.Exp(-log))
-}
-
-func lgamma(x float64) float64 {
-	v, _ := math.Lgamma(x)
-	return v
-}

@@ -91,7 +91,7 @@ func call(t *testing.T, function string, args []json.RawMessage) []float64 {
 	case "mean_power":
 		return []float64{MeanPower(decode[float64](t, args[0]), decode[float64](t, args[1]), decode[int64](t, args[2]), decode[int64](t, args[3]), 0.95)}
 	case "allocation":
-		return []float64{Allocation(decode[[]int64](t, args[0]), list(1))}
+		return []float64{allocation(decode[[]int64](t, args[0]), list(1))}
 	case "bets":
 		b := newBets(0.95)
 		for _, x := range list(0) {
