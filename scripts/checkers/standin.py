@@ -1,9 +1,10 @@
-"""Stand-ins for packages that a trainer imports and its data part does not use.
+"""Stand-ins for packages that a trainer imports and its data part, or its
+configuration, does not use. scripts/trainers uses them, too.
 
 A name of a stand-in is a class that does nothing: it can be subclassed, called
-and used as a decorator, so that modules load. What judges a line is never one:
-were it called, its answer would be nothing, and the judges' self-test (a good
-line accepted, a broken one refused) would fail.
+and used as a decorator, so that modules load. What judges a line or a
+configuration is never one: were it called, its answer would be nothing, and the
+checks' own tests (a good one accepted, a broken one refused) would fail.
 """
 
 import importlib.abc
@@ -58,20 +59,38 @@ class _Finder(importlib.abc.MetaPathFinder, importlib.abc.Loader):
         pass
 
 
-def stand_in(*packages):
-    """Makes packages importable that are not installed."""
+def packages(*names):
+    """Makes packages importable that are not there."""
+    sys.meta_path.insert(0, _Finder(set(names)))
+
+
+def stand_in(*names):
+    """The same, where transformers is to hear the truth about torch: it asks once
+    whether there is one."""
     import transformers.utils
 
-    # It asks once whether there is torch, and must hear the truth.
     transformers.utils.is_torch_available()
-    sys.meta_path.insert(0, _Finder(set(packages)))
+    packages(*names)
 
 
-def without_init(package):
-    """Makes a package's modules importable without running its __init__, which
-    would import all the others."""
-    spec = importlib.util.find_spec(package)
-    module = types.ModuleType(package)
-    module.__path__ = list(spec.submodule_search_locations)
-    sys.modules[package] = module
+def modules(**given):
+    """Puts a stand-in in the place of a module that is there, with the values
+    that its importers read; underscores in the names are dots."""
+    for name, values in given.items():
+        name = name.replace("__", ".")
+        module = _Module(name)
+        for key, value in values.items():
+            setattr(module, key, value)
+        sys.modules[name] = module
+
+
+def without_init(*names):
+    """Makes packages' modules importable without running their __init__, which
+    would import all the others. Gives the last."""
+    for name in names:
+        spec = importlib.util.find_spec(name)
+        module = types.ModuleType(name)
+        module.__path__ = list(spec.submodule_search_locations)
+        module.__spec__, module.__version__ = spec, "0"
+        sys.modules[name] = module
     return module

@@ -27,6 +27,8 @@ import subprocess
 import sys
 import traceback
 
+sys.path.append(str(pathlib.Path(__file__).resolve().parents[1] / "checkers"))
+
 import standin
 
 UNREADABLE = ("torch", "accelerate", "deepspeed", "bitsandbytes", "triton", "modelscope")
